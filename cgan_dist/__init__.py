@@ -1,0 +1,3 @@
+"""cgan_dist: distributed training of conditional GANs."""
+
+__version__ = "0.1.0"

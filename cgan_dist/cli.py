@@ -1,0 +1,151 @@
+"""The command line: `cgan-dist COMMAND`, `python -m cgan_dist COMMAND`, and the scripts in launch/."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cgan_dist import __version__
+from cgan_dist.errors import UserError
+
+CONFIG_OPTION = click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML file.")
+OVERRIDES = click.argument("overrides", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
+EXIT_USER_ERROR = 2
+
+
+class UserCommand(click.Command):
+    """Shows a UserError as one message, without a traceback, and exits with code 2; other ranks stay silent."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))  # a script in launch/ does not see the user's plug-ins otherwise
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            from cgan_dist.distributed import launched_rank
+
+            if launched_rank() == 0:
+                click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+                click.echo(str(error), err=True)
+            sys.exit(EXIT_USER_ERROR)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Distributed training of conditional GANs."""
+
+
+@main.command(cls=UserCommand)
+@CONFIG_OPTION
+@click.option("--tracker", "trackers", multiple=True, type=click.Choice(["none", "wandb", "tensorboard"]),
+              help="Instead of tracking.trackers; may be given twice.")
+@OVERRIDES
+def train(config: Path, trackers: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+    """Train, or go on from the run folder's newest checkpoint.
+
+    For several processes start it with a launcher: accelerate launch launch/train.py --config configs/demo.yaml
+    """
+    from cgan_dist.build import build_trainer
+    from cgan_dist.config import load_config
+
+    chosen = [name for name in trackers if name != "none"]
+    extra = [f"tracking.trackers=[{', '.join(chosen)}]"] if trackers else []
+    trainer = build_trainer(load_config(config, [*overrides, *extra]))
+    try:
+        trainer.fit()
+    finally:
+        if trainer.trackers is not None:
+            trainer.trackers.close()
+    trainer.accelerator.end_training()
+
+
+@main.command(cls=UserCommand)
+@CONFIG_OPTION
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="World size to check for.")
+@OVERRIDES
+def check(config: Path, processes: int, overrides: tuple[str, ...]) -> None:
+    """Build everything, check shards and divisibility, and run one step on fake data, without training."""
+    from cgan_dist.config import load_config
+    from cgan_dist.dry_run import dry_run
+
+    click.echo(dry_run(load_config(config, overrides), processes))
+
+
+@main.command(cls=UserCommand)
+@click.argument("source")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--source", "folder", type=click.Path(path_type=Path), help="Folder with the files to read.")
+@click.option("--split", default="train", show_default=True, help="train, test or all.")
+@click.option("--shards", default=8, show_default=True, help="How many; a multiple of data.streams mixes best.")
+@click.option("--seed", default=0, show_default=True, help="Of the global shuffle.")
+def prepare(source: str, out: Path, folder: Path | None, split: str, shards: int, seed: int) -> None:
+    """Pack a labelled image set (mnist5k, mnist, fashion_mnist) into WebDataset shards."""
+    from cgan_dist.data import SOURCES
+    from cgan_dist.data.writer import write_shards
+
+    data = SOURCES.resolve(source, "SOURCE")(folder, split)
+    manifest = write_shards(data, out, shards, seed)
+    image = manifest.image
+    click.echo(f"{out}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} in "
+               f"{len(manifest.shards)} shards, {sum(s.bytes for s in manifest.shards) / 1e6:.1f} MB")
+    for name, count in zip(manifest.labels.names, manifest.labels.histogram, strict=True):
+        click.echo(f"  {name}: {count:,}")
+
+
+@main.command(cls=UserCommand)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--labels", help="Numbers or names, e.g. 0,1,2; all classes if left out.")
+@click.option("--per-label", default=8, show_default=True, type=click.IntRange(1), help="Rows of the grid.")
+@click.option("--z", default="random", show_default=True, type=click.Choice(["random", "fixed"]),
+              help="A new z for every image, or one z a row for all labels.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--format", "kind", default="png", show_default=True, type=click.Choice(["png", "npz"]))
+@click.option("--count", default=10_000, show_default=True, type=click.IntRange(1), help="Images of an npz file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+def sample(run: Path, labels: str | None, per_label: int, z: str, seed: int, kind: str, count: int, out: Path) -> None:
+    """Draw a grid (png) or many images (npz) from the EMA generator of a run folder or a checkpoint."""
+    from cgan_dist.build import load_sampler
+    from cgan_dist.checkpoint import find_checkpoint
+    from cgan_dist.distributed import local_device
+    from cgan_dist.sampling import save_npz
+
+    checkpoint = find_checkpoint(run)
+    sampler = load_sampler(checkpoint, seed, local_device())
+    chosen = sampler.label_space.parse(labels) if labels is not None else sampler.label_space.grid(1 << 30)
+    try:
+        if kind == "npz":
+            save_npz(out, *sampler.balanced(chosen, count))
+        else:
+            sampler.grid(chosen, per_label, z, 0).save(out, format="PNG")
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot write: {error.strerror or error}.") from error
+    click.echo(f"{out}: {f'{count:,} images' if kind == 'npz' else 'grid'} from {checkpoint.folder}")
+
+
+@main.command(cls=UserCommand)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--metrics", default="label_accuracy", show_default=True, help="Names, separated by commas.")
+@click.option("--count", default=10_000, show_default=True, type=click.IntRange(1), help="Samples to score.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Shards, if they moved since training.")
+def evaluate(run: Path, metrics: str, count: int, seed: int, data: Path | None) -> None:
+    """Score the EMA generator of a run folder or a checkpoint against the real shards."""
+    from cgan_dist.build import load_evaluation
+    from cgan_dist.checkpoint import find_checkpoint
+    from cgan_dist.distributed import local_device
+
+    checkpoint = find_checkpoint(run)
+    evaluator, sampler = load_evaluation(checkpoint, metrics.split(","), count, seed, data, local_device())
+    scores = evaluator.scores(sampler)
+    for name, value in scores.items():
+        click.echo(f"{name.removeprefix('eval/')}: {value:.4f}")
+    report = {"checkpoint": checkpoint.folder.name, "images": checkpoint.images_seen, "count": count, "seed": seed,
+              "data": evaluator.shards.manifest.fingerprint} | scores
+    if (run / "config.yaml").exists():
+        (run / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,127 @@
+"""The loader: each rank's slice of the same global batches, at any number of ranks and workers.
+
+Rank r of R serves the contiguous streams [r·S/R, (r+1)·S/R), so what it yields is the slice
+`global[r·B/R : (r+1)·B/R]` of the global batch. A rank's streams are dealt to its workers in order; PyTorch hands items
+out round-robin, so one item from each worker in turn, joined, is the rank's batch in stream order. The loader's whole
+state is one integer, `images_seen`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from cgan_dist.data.order import StreamOrder
+from cgan_dist.data.shards import Arrays, ShardSet
+from cgan_dist.errors import UserError
+from cgan_dist.types import Batch
+
+PREFETCH_BATCHES = 4
+
+
+class Loader:
+    """Endless batches of one rank.
+
+    Args:
+        shards: the verified set.
+        batch_size: global.
+        streams: S; divides `batch_size`, and is divisible by `world_size`.
+        seed: the run's.
+        rank: this process.
+        world_size: all processes.
+        workers: loader processes of this rank; more than its streams are not started.
+        pin_memory: page-lock batches for the copy to a GPU.
+    """
+
+    def __init__(
+        self,
+        shards: ShardSet,
+        *,
+        batch_size: int,
+        streams: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        share = streams // world_size
+        self.shards = shards
+        self.order = StreamOrder([shard.count for shard in shards.manifest.shards], streams, seed)
+        self.own_streams = range(rank * share, (rank + 1) * share)
+        self.images_per_stream = batch_size // streams
+        self.streams = streams
+        self.workers = min(workers, share)
+        self.pin_memory = pin_memory
+
+    def batches(self, images_seen: int) -> Iterator[Batch]:
+        """Yields this rank's batches, for ever, from the global position `images_seen` on.
+
+        Every rank calls it; there is no communication. Images are (B, C, H, W) uint8 on the CPU.
+
+        Raises:
+            UserError: if a shard is not what the manifest says.
+        """
+        dataset = _RankStreams(self, images_seen // self.streams)
+        items = iter(
+            DataLoader(
+                dataset,
+                batch_size=None,
+                num_workers=self.workers,
+                prefetch_factor=PREFETCH_BATCHES if self.workers else None,
+            )
+        )
+        while True:
+            parts = list(itertools.islice(items, max(self.workers, 1)))
+            for part in parts:
+                if isinstance(part, UserError):
+                    raise part
+            batch = Batch(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            yield Batch(*(column.pin_memory() for column in batch)) if self.pin_memory else batch
+
+
+class _RankStreams(IterableDataset[Batch | UserError]):
+    """One item a step: the images of this worker's streams, in stream order; an error is handed over as an item."""
+
+    def __init__(self, loader: Loader, position: int) -> None:
+        self.loader = loader
+        self.position = position
+
+    def __iter__(self) -> Iterator[Batch | UserError]:
+        worker = get_worker_info()
+        index, count = (worker.id, worker.num_workers) if worker else (0, 1)
+        own = np.array_split(np.asarray(self.loader.own_streams), count)[index]
+        readers = [_StreamReader(self.loader, int(stream), self.position) for stream in own]
+        try:
+            while True:
+                parts = [reader.take(self.loader.images_per_stream) for reader in readers]
+                images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+                yield Batch(torch.from_numpy(images), torch.from_numpy(labels))
+        except UserError as error:  # raised in a worker it would arrive wrapped in a traceback
+            yield error
+
+
+class _StreamReader:
+    """Takes images from one stream, across the borders of shards."""
+
+    def __init__(self, loader: Loader, stream: int, position: int) -> None:
+        self.shards = loader.shards
+        self.walk = loader.order.walk(stream, position)
+        self.current: Arrays | None = None
+        self.left: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def take(self, count: int) -> Arrays:
+        parts: list[Arrays] = []
+        while count:
+            if self.current is None or not len(self.left):
+                shard, self.left = next(self.walk)
+                self.current = self.shards.load(shard)
+            chosen, self.left = self.left[:count], self.left[count:]
+            parts.append(Arrays(self.current.images[chosen], self.current.labels[chosen]))
+            count -= len(chosen)
+        return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))

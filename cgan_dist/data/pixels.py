@@ -1,0 +1,39 @@
+"""Between uint8 pixels and what the networks see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """A value range: x = v / divisor + offset, and back v = x * factor + origin, saturated.
+
+    Attributes:
+        divisor: of a uint8 value.
+        offset: added after the division.
+        factor: on the way back.
+        origin: on the way back; with truncation to uint8 it also rounds.
+    """
+
+    divisor: float
+    offset: float
+    factor: float
+    origin: float
+
+    def normalize(self, images: Tensor, channels: int | None = None) -> Tensor:
+        """(B, C, H, W) uint8 -> float32 in the range, on the images' device; `channels` repeats a grey image."""
+        values = images.float() / self.divisor + self.offset
+        return values if channels is None else values.expand(-1, channels, -1, -1).contiguous()
+
+    def to_uint8(self, values: Tensor) -> Tensor:
+        """(B, C, H, W) float -> uint8, values outside the range saturated; the inverse of `normalize`."""
+        return (values.float() * self.factor + self.origin).clamp(0, 255).byte()
+
+
+PIXEL_RANGES = {
+    "half": PixelRange(255.0, -0.5, 255.0, 128.0),  # the original: x / 255 - 0.5, written as x * 255 + 128
+    "unit": PixelRange(127.5, -1.0, 127.5, 128.0),
+}

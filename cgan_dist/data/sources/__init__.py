@@ -1,0 +1,1 @@
+"""Readers of published and private image sets; each returns a `LabelledImages`."""

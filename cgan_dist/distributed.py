@@ -1,0 +1,121 @@
+"""Processes: what the launcher says before a process group exists, the Accelerator, and the few collectives we use.
+
+No other file knows about ranks' communication. Networks are called through their DDP wrapper only while they are
+trained; the other network is raw and frozen, so a D step reduces D's gradients and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import cast
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, nn
+
+from cgan_dist.errors import UserError
+
+TIMEOUT_MINUTES = 30
+
+
+def launched_rank() -> int:
+    """The rank that the launcher gave this process, known before any process group exists."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def launched_world_size() -> int:
+    """The number of processes that the launcher started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def resolve_precision(precision: str) -> str:
+    """Turns `auto` into `bf16` on a GPU that has it, else `no`, and refuses what this machine cannot do.
+
+    Raises:
+        UserError: for fp16 without a GPU, where Accelerate would silently run float32.
+    """
+    has_gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("1", "true", "yes")
+    if precision == "fp16" and not has_gpu:
+        raise UserError("train.precision: fp16 needs a GPU, and none is in use; expected auto, no or bf16.")
+    if precision != "auto":
+        return precision
+    return "bf16" if has_gpu and torch.cuda.is_bf16_supported() else "no"
+
+
+def build_accelerator(precision: str) -> Accelerator:
+    """Joins the process group, if there is one, and picks the device.
+
+    Every rank must call it, once. Buffers are not broadcast in forward passes: they start equal, because every rank
+    builds the same networks, and `average_buffers` brings batch statistics together where they are used.
+
+    Args:
+        precision: `no`, `fp16` or `bf16`, from `resolve_precision`.
+    """
+    return Accelerator(
+        mixed_precision=precision,
+        cpu=not torch.accelerator.is_available(),
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True),
+            InitProcessGroupKwargs(timeout=timedelta(minutes=TIMEOUT_MINUTES)),
+        ],
+    )
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Holds a network's parameters fixed: gradients pass through it to its input, none are computed for it."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+@contextlib.contextmanager
+def gradient_sync(accelerator: Accelerator, network: nn.Module, when: bool) -> Iterator[None]:
+    """Reduces the network's gradients over ranks in this backward pass only `when` true (the last micro-batch)."""
+    with contextlib.nullcontext() if when else accelerator.no_sync(network):
+        yield
+
+
+def mean_over_ranks(accelerator: Accelerator, values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Averages named scalars over ranks, in one collective; every rank must call it with the same names."""
+    if not values:
+        return {}
+    stacked = torch.stack([value.double() if value.device.type == "cpu" else value.float() for value in values.values()])
+    reduced = cast(Tensor, accelerator.reduce(stacked, reduction="mean"))
+    return dict(zip(values, reduced.tolist(), strict=True))
+
+
+def any_rank(accelerator: Accelerator, flag: bool) -> bool:
+    """True on every rank if true on any; every rank must call it."""
+    reduced = cast(Tensor, accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), reduction="sum"))
+    return bool(reduced.item() > 0)
+
+
+def average_buffers(accelerator: Accelerator, networks: Iterable[nn.Module]) -> None:
+    """Averages running batch statistics over ranks, in place and in one collective; every rank must call it.
+
+    Each rank's batch norm sees its own share of the batch. A mean over ranks commutes with the running average, so it
+    does not matter how often this is called, up to rounding.
+    """
+    buffers = [b for network in networks for b in network.buffers() if b.is_floating_point() and b.numel()]
+    if accelerator.num_processes == 1 or not buffers:
+        return
+    flat = cast(Tensor, accelerator.reduce(torch.cat([b.flatten() for b in buffers]), reduction="mean"))
+    for buffer, values in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):
+        buffer.copy_(values.view_as(buffer))
+
+
+def from_main(value: object) -> object:
+    """Returns the main process's value on every rank; every rank must call it."""
+    return broadcast_object_list([value])[0]
+
+
+def local_device() -> torch.device:
+    """The device of a single process: the accelerator if there is one, else the CPU."""
+    return torch.accelerator.current_accelerator() or torch.device("cpu")

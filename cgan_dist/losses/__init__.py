@@ -1,0 +1,15 @@
+"""What is minimized: adversarial losses on logits, penalties on the discriminator's gradients, and their sum.
+
+An adversarial loss has `discriminator(real_logits, fake_logits)` and `generator(real_logits, fake_logits)`, each
+returning a scalar and named terms, and says with `generator_needs_real` whether G's loss looks at real logits.
+"""
+
+from cgan_dist.registry import Registry
+
+ADVERSARIAL = Registry(
+    "adversarial loss",
+    {
+        "non_saturating": "cgan_dist.losses.adversarial:NonSaturating",
+        "relativistic": "cgan_dist.losses.adversarial:Relativistic",
+    },
+)

@@ -1,0 +1,111 @@
+"""Names to objects: a short name from a table, or `package.module:attribute` for the user's own code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from cgan_dist.errors import UserError, close_match
+
+
+class Registry:
+    """A table of short names for one kind of part; each value is a lazy `module:attribute` path.
+
+    Any other `module:attribute` path works too, so a plug-in needs no registration.
+    """
+
+    def __init__(self, kind: str, table: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.table = dict(table)
+
+    def resolve(self, name: str, where: str) -> Callable[..., Any]:
+        """Imports the object behind `name`.
+
+        Args:
+            name: a short name of the table, or `package.module:attribute`.
+            where: the config's key path, for the error.
+
+        Raises:
+            UserError: if the name is unknown or the path cannot be imported.
+        """
+        path = self.table.get(name, name)
+        module_name, colon, attribute = path.partition(":")
+        if not colon:
+            raise UserError(
+                f"{where}: unknown {self.kind} '{name}'.{close_match(name, self.table)} "
+                f"Known: {', '.join(sorted(self.table))}; or give your own as 'package.module:attribute'."
+            )
+        try:
+            found = getattr(importlib.import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"{where}: cannot import '{path}': {error}. The module must be on PYTHONPATH or below the folder "
+                "you start from."
+            ) from error
+        except AttributeError as error:
+            raise UserError(f"{where}: module '{module_name}' has no '{attribute}'.") from error
+        if not callable(found):
+            raise UserError(f"{where}: '{path}' is a {type(found).__name__}; expected a class or a function.")
+        return found  # type: ignore[no-any-return]
+
+    def build(self, name: str, where: str, args: Mapping[str, Any], **interface: Any) -> Any:
+        """Calls the object behind `name` with the user's `args` and the `interface` that the data dictates.
+
+        Raises:
+            UserError: if an argument is unknown, missing, or dictated by the data; before anything is built.
+        """
+        target = self.resolve(name, where)
+        self._check_arguments(target, name, where, args, interface)
+        return target(**args, **interface)
+
+    def _check_arguments(
+        self,
+        target: Callable[..., Any],
+        name: str,
+        where: str,
+        args: Mapping[str, Any],
+        interface: Mapping[str, Any],
+    ) -> None:
+        parameters = inspect.signature(target).parameters
+        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        accepted = [p for p in parameters if p not in interface and p not in ("args", "kwargs")]
+        for key in args:
+            if key in interface:
+                raise UserError(f"{where}.args.{key}: decided by the data or the config; remove it from args.")
+            if key not in parameters and not takes_any:
+                raise UserError(
+                    f"{where}.args.{key}: unknown argument for {self.kind} '{name}'.{close_match(key, accepted)} "
+                    f"Accepted: {', '.join(accepted) or 'none'}."
+                )
+        self._check_types(target, name, where, args)
+        given = args.keys() | interface.keys()
+        missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in given
+                   and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        if missing:
+            raise UserError(f"{where}.args: {self.kind} '{name}' also needs {', '.join(missing)}.")
+        if not takes_any and (extra := interface.keys() - parameters.keys()):
+            raise UserError(
+                f"{where}.name: {self.kind} '{name}' does not accept {', '.join(sorted(extra))}, which cgan_dist "
+                "passes to every part of this kind."
+            )
+
+    def _check_types(self, target: Callable[..., Any], name: str, where: str, args: Mapping[str, Any]) -> None:
+        """Holds values against the target's type hints, so that `norm: bacth` fails here and not in training."""
+        hints = get_type_hints(target.__init__ if isinstance(target, type) else target)
+        for key, value in args.items():
+            if key not in hints:
+                continue
+            try:
+                TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
+                    value, strict=True
+                )
+            except ValidationError as error:
+                problem = error.errors()[0]
+                expected = problem["msg"].removeprefix("Input should be ")
+                raise UserError(
+                    f"{where}.args.{key}: found {value!r}; {self.kind} '{name}' expects {expected}."
+                ) from None

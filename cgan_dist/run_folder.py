@@ -1,0 +1,72 @@
+"""The run folder: one config for its whole life, apart from keys that do not change what is trained."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from cgan_dist.config import Config
+from cgan_dist.errors import UserError
+from cgan_dist.yaml_text import dump_yaml, read_yaml
+
+CONFIG = "config.yaml"
+LOG = "log.txt"
+MAY_CHANGE = ("run.dir", "data.path", "data.workers", "data.cache", "train.total_images", "train.max_hours",
+              "train.micro_batch", "train.compile", "sample.", "checkpoint.", "evaluate.", "tracking.")
+
+
+def check_config_unchanged(config: Config) -> None:
+    """Checks that a run folder that is already there was made by the same config.
+
+    Raises:
+        UserError: naming every key that differs and both values.
+    """
+    path = config.run.folder / CONFIG
+    if not path.exists():
+        return
+    before, now = _flat(read_yaml(path)), _flat(config.model_dump())
+    differing = [key for key in sorted(before.keys() | now.keys())
+                 if before.get(key) != now.get(key) and not key.startswith(MAY_CHANGE)]
+    if differing:
+        lines = [f"  {key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in differing]
+        raise UserError(
+            f"run.name: the run folder {config.run.folder} belongs to a different config:\n" + "\n".join(lines)
+            + f"\nChoose another run.name, give the old values, or remove {config.run.folder}."
+        )
+
+
+def save_config(config: Config) -> None:
+    """Writes the resolved config; only the main process calls it."""
+    config.run.folder.mkdir(parents=True, exist_ok=True)
+    fresh = config.run.folder / (CONFIG + ".tmp")
+    fresh.write_text(dump_yaml(config.model_dump()), encoding="utf-8")
+    fresh.replace(config.run.folder / CONFIG)
+
+
+def start_logging(folder: Path | None) -> None:
+    """Sends this package's messages to the terminal and, with details, to `folder/log.txt`; main process only."""
+    package = logging.getLogger("cgan_dist")
+    package.setLevel(logging.DEBUG)
+    package.propagate = False
+    package.handlers.clear()
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    package.addHandler(terminal)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(folder / LOG, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        package.addHandler(file)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

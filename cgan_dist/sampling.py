@@ -1,0 +1,146 @@
+"""Pictures from a generator: batches of uint8 images, labelled grids, and npz files."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from cgan_dist.conditioning.base import LabelSpace
+from cgan_dist.data.pixels import PixelRange
+from cgan_dist.randomness import Latent, draw_latent, torch_generator
+
+BATCH = 256
+GAP = 2
+MIN_CELL = 28
+
+
+class Sampler:
+    """Draws images from one generator, with every z a function of (seed, purpose, position).
+
+    Args:
+        generator: raw, or the EMA's copy; called as `generator(z, condition)`.
+        label_space: encodes labels.
+        pixels: the value range of its output.
+        latent_dim: Z.
+        latent: the distribution of z.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        label_space: LabelSpace,
+        pixels: PixelRange,
+        latent_dim: int,
+        latent: Latent,
+        seed: int,
+    ) -> None:
+        self.generator = generator
+        self.label_space = label_space
+        self.pixels = pixels
+        self.latent_dim = latent_dim
+        self.latent = latent
+        self.seed = seed
+
+    @torch.no_grad()
+    def images(self, z: Tensor, labels: Tensor) -> Tensor:
+        """(B, Z) and (B,) labels on the CPU -> (B, C, H, W) uint8 on the CPU, in batches, batch norm in inference mode."""
+        device = next(self.generator.parameters()).device
+        made = []
+        with _inference(self.generator):
+            for z_part, label_part in zip(z.split(BATCH), labels.split(BATCH), strict=True):
+                condition = self.label_space.encode(label_part.to(device))
+                made.append(self.pixels.to_uint8(self.generator(z_part.to(device), condition)).cpu())
+        return torch.cat(made)
+
+    def latents(self, count: int, purpose: str, *position: int) -> Tensor:
+        """Draws (count, Z)."""
+        return draw_latent((count, self.latent_dim), self.latent, torch_generator(self.seed, purpose, *position))
+
+    def grid(self, labels: Tensor, rows: int, z: str, *position: int) -> Image.Image:
+        """Draws a grid: a column for each label, its name above.
+
+        Args:
+            labels: (columns,).
+            rows: images of each label.
+            z: `random`, a new z for every image; or `fixed`, one z for each row, the same for all labels.
+            position: further numbers that `random` draws depend on, e.g. images seen.
+        """
+        columns = len(labels)
+        if z == "fixed":
+            latents = self.latents(rows, "fixed_z").repeat_interleave(columns, dim=0)
+        else:
+            latents = self.latents(rows * columns, "random_z", *position)
+        images = self.images(latents, labels.repeat(rows))
+        return draw_grid(images, [self.label_space.names[int(label)] for label in labels])
+
+    def balanced(self, labels: Tensor, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Draws `count` images, the given labels taking turns.
+
+        Returns:
+            images (count, H, W, C) uint8 and labels (count,) int64.
+        """
+        asked = labels.repeat(-(-count // len(labels)))[:count]
+        images = self.images(self.latents(count, "balanced"), asked)
+        return rearrange(images, "b c h w -> b h w c").numpy(), asked.numpy()
+
+
+def draw_grid(images: Tensor, names: Sequence[str]) -> Image.Image:
+    """Draws images in reading order under the names of their columns.
+
+    Args:
+        images: (rows * columns, C, H, W) uint8, C being 1 or 3; small ones are enlarged to be seen.
+        names: one per column.
+
+    Returns:
+        An RGB picture on white.
+    """
+    zoom = max(1, -(-MIN_CELL // images.shape[3]))
+    images = images.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
+    rows, (height, width) = len(images) // len(names), images.shape[2:]
+    font = _font_for(names, width)
+    top = int(max(font.getbbox(name)[3] for name in names)) + 2 * GAP
+    canvas = Image.new("RGB", (len(names) * (width + GAP) + GAP, top + rows * (height + GAP)), "white")
+    pen = ImageDraw.Draw(canvas)
+    for column, name in enumerate(names):
+        pen.text((GAP + column * (width + GAP) + width / 2, GAP), name, fill="black", anchor="ma", font=font)
+    for index, image in enumerate(images):
+        row, column = divmod(index, len(names))
+        pixels = rearrange(image, "c h w -> h w c").expand(-1, -1, 3).contiguous().numpy()
+        canvas.paste(Image.fromarray(pixels), (GAP + column * (width + GAP), top + row * (height + GAP)))
+    return canvas
+
+
+def save_npz(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    """Writes `images` uint8 (N, H, W, C) and `labels` int64 (N,), whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, images=images, labels=labels)
+    partial.replace(path)
+
+
+def _font_for(names: Sequence[str], width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, shrunk until the longest name fits its column; below 6 points it may run over."""
+    for size in range(12, 6, -1):
+        font = ImageFont.load_default(size)
+        if max(font.getlength(name) for name in names) <= width:
+            return font
+    return ImageFont.load_default(6)
+
+
+@contextlib.contextmanager
+def _inference(network: nn.Module) -> Iterator[None]:
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

@@ -1,0 +1,196 @@
+"""The training loop: agree on stopping, maintain, step, move the clock."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from cgan_dist.checkpoint import Checkpoint, Checkpoints
+from cgan_dist.config import Config
+from cgan_dist.data.loader import Loader
+from cgan_dist.distributed import any_rank, average_buffers, mean_over_ranks
+from cgan_dist.errors import UserError
+from cgan_dist.evaluation import Evaluator
+from cgan_dist.preemption import StopRequest
+from cgan_dist.randomness import numpy_generator
+from cgan_dist.sampling import Sampler, draw_grid
+from cgan_dist.step import TrainStep
+from cgan_dist.tracking import Trackers
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """One run: the step, and all that is done between steps. Every rank holds one; `build` assembles it.
+
+    Attributes:
+        folder: the run folder.
+        facts: what else goes into every checkpoint (config, data, versions), JSON-ready.
+        trackers: where numbers go; None on every rank but the main one.
+        images_seen: the clock: real images that D consumed, over all ranks.
+    """
+
+    config: Config
+    folder: Path
+    step: TrainStep
+    loader: Loader
+    sampler: Sampler
+    evaluator: Evaluator
+    checkpoints: Checkpoints
+    stop: StopRequest
+    facts: dict[str, Any]
+    trackers: Trackers | None = None
+    images_seen: int = 0
+
+    def __post_init__(self) -> None:
+        self.accelerator = self.step.accelerator
+        self.last_log_seconds = time.perf_counter()
+        self.maintenance_seconds = 0.0
+
+    def fit(self) -> None:
+        """Trains until `train.total_images` or a request to stop; safe to interrupt and to run again."""
+        batches = self.loader.batches(self.images_seen)
+        maintained = self.images_seen > 0  # a checkpoint is the last thing that maintenance writes
+        with self._progress() as progress:
+            while True:
+                finished = self.images_seen >= self.config.train.total_images
+                stopping = not finished and self._stop_agreed()
+                if not maintained:
+                    self._maintain(finished, stopping)
+                if finished or stopping:
+                    break
+                self.step.iterate(batches, self.images_seen)
+                self.images_seen += self.step.images_per_iteration
+                progress.update(self.step.images_per_iteration)
+                maintained = False
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes everything from a checkpoint; every rank calls it, before `fit`."""
+        step, device = self.step, self.accelerator.device
+        step.raw_generator.load_state_dict(checkpoint.tensors("generator"))
+        step.raw_discriminator.load_state_dict(checkpoint.tensors("discriminator"))
+        step.ema.network.load_state_dict(checkpoint.tensors("ema"))
+        step.optimizer_g.load_state_dict(checkpoint.optimizer("optimizer_g"))
+        step.optimizer_d.load_state_dict(checkpoint.optimizer("optimizer_d"))
+        if self.accelerator.scaler is not None and checkpoint.state["scaler"]:
+            self.accelerator.scaler.load_state_dict(checkpoint.state["scaler"])
+        step.meter.restore(checkpoint.state["meter"], device)
+        self.images_seen = checkpoint.images_seen
+
+    def _maintain(self, finished: bool, stopping: bool) -> None:
+        """Logs, samples, evaluates and checkpoints, each on its own interval; every rank calls it."""
+        config, started = self.config, time.perf_counter()
+        log = finished or self._due(config.tracking.interval_images)
+        sample = finished or self._due(config.sample.interval_images) or not self.images_seen
+        evaluate = bool(config.evaluate.metrics) and (finished or self._due(config.evaluate.interval_images))
+        checkpoint = self.images_seen > 0 and (finished or stopping or self._due(config.checkpoint.interval_images))
+        if log:
+            self._log()
+        if sample or evaluate or checkpoint:
+            average_buffers(self.accelerator, [self.step.raw_generator, self.step.raw_discriminator,
+                                               self.step.ema.network])
+        if self.trackers is not None:
+            if self._due(config.tracking.histograms_interval_images):
+                self.trackers.histograms(self.images_seen, self._weights())
+            if sample:
+                self._sample()
+            if evaluate:
+                self.trackers.scalars(self.images_seen, self.evaluator.scores(self.sampler))
+        if checkpoint:
+            self._checkpoint()
+        if stopping:
+            logger.info("Stopping at %s images: %s. The same command goes on from here.", f"{self.images_seen:,}",
+                        self.stop.reason() or "another process was asked to")
+        self.maintenance_seconds += time.perf_counter() - started
+
+    def _due(self, interval_images: int | None) -> bool:
+        """Whether the clock has just reached or crossed a multiple of the interval; a pure function of the clock."""
+        before = self.images_seen - self.step.images_per_iteration
+        return bool(interval_images) and before >= 0 and self.images_seen // interval_images > before // interval_images
+
+    def _stop_agreed(self) -> bool:
+        """Whether to stop now, the same answer on every rank; several processes ask each other when they log."""
+        mine = self.stop.reason() is not None
+        if self.accelerator.num_processes == 1:
+            return mine
+        return self._due(self.config.tracking.interval_images) and any_rank(self.accelerator, mine)
+
+    def _log(self) -> None:
+        means = mean_over_ranks(self.accelerator, self.step.meter.means())
+        images = self.step.meter.counts.get("loss/d", 0) // self.step.rounds * self.config.train.batch_size
+        self.step.meter.reset()
+        now = time.perf_counter()
+        training_seconds = max(now - self.last_log_seconds - self.maintenance_seconds, 1e-9)
+        means["perf/images_per_second"] = images / training_seconds
+        means["perf/data_wait"] = self.step.waited_seconds / training_seconds
+        self.last_log_seconds, self.maintenance_seconds, self.step.waited_seconds = now, 0.0, 0.0
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            raise UserError(
+                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The last checkpoint "
+                f"in {self.checkpoints.folder} is from before. Lower optim.lr, or raise loss.penalties."
+            )
+        if self.trackers is not None and images:
+            self.trackers.scalars(self.images_seen, means)
+            logger.debug("images %d | %s", self.images_seen, " | ".join(f"{k} {v:.4g}" for k, v in means.items()))
+
+    def _sample(self) -> None:
+        sample = self.config.sample
+        labels = self.sampler.label_space.grid(sample.max_classes)
+        self._picture("random_z", self.sampler.grid(labels, sample.per_class, "random", self.images_seen))
+        self._picture("fixed_z", self.sampler.grid(labels, sample.per_class, "fixed"))
+        real = self.loader.shards.examples(
+            labels.tolist(), sample.per_class, numpy_generator(self.config.run.seed, "real", self.images_seen)
+        )
+        names = [self.sampler.label_space.names[int(label)] for label in labels]
+        self._picture("real", draw_grid(torch.from_numpy(real).flatten(0, 1), names))
+
+    def _picture(self, name: str, grid: Image.Image) -> None:
+        path = self.folder / "samples" / f"{name}-{self.images_seen:012d}.png"
+        path.parent.mkdir(exist_ok=True)
+        grid.save(path)
+        assert self.trackers is not None, "only the main process draws"
+        self.trackers.picture(self.images_seen, name, path)
+
+    def _weights(self) -> dict[str, Tensor]:
+        nets = {"generator": self.step.raw_generator, "discriminator": self.step.raw_discriminator}
+        return {f"{net}/{name}": parameter.detach()
+                for net, module in nets.items() for name, parameter in module.named_parameters()}
+
+    def _checkpoint(self) -> None:
+        """Every rank calls it; the main process writes, and the others wait until it is on disk."""
+        step = self.step
+        means = mean_over_ranks(self.accelerator, step.meter.means())
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            self.checkpoints.save(
+                self.images_seen,
+                networks={"generator": step.raw_generator.state_dict(),
+                          "discriminator": step.raw_discriminator.state_dict(),
+                          "ema": step.ema.network.state_dict()},
+                optimizers={"optimizer_g": step.optimizer_g.state_dict(), "optimizer_d": step.optimizer_d.state_dict()},
+                state=self.facts | {"meter": step.meter.state(means), "scaler": scaler.state_dict() if scaler else None},
+            )
+        self.accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def _progress(self) -> Iterator[tqdm[Any]]:
+        main = self.accelerator.is_main_process
+        with logging_redirect_tqdm(), tqdm(
+            total=self.config.train.total_images, initial=self.images_seen, unit=" images", unit_scale=True,
+            desc=self.config.run.name, disable=not main, mininterval=1.0, dynamic_ncols=True,
+        ) as progress:
+            yield progress

@@ -1,0 +1,50 @@
+"""The nouns that every room shares: a batch, and what is known about the data before training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Images and labels as they leave the loader, one rank's share of a global batch.
+
+    Attributes:
+        images: (B, C, H, W) uint8.
+        labels: (B,) int64 for class labels.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """What the manifest knows: facts that a config therefore never needs to repeat.
+
+    Attributes:
+        channels: image channels as stored, before `data.channels` repeats a grey one.
+        height: pixels.
+        width: pixels.
+        count: images in the whole set.
+        class_names: one name per class; the position is the label.
+        fingerprint: sha256 of the manifest, hex; ties checkpoints and cached classifiers to their data.
+    """
+
+    channels: int
+    height: int
+    width: int
+    count: int
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON-ready values; `from_dict` is the inverse."""
+        return asdict(self) | {"class_names": list(self.class_names)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DataSpec:
+        """Builds the spec back from `to_dict`."""
+        return cls(**values | {"class_names": tuple(values["class_names"])})

@@ -1,6 +1,6 @@
 """From a config to objects; the only file that knows every registry.
 
-Everything that can be wrong is found by `check_inputs` and `build_networks`, before a process group or a GPU is touched.
+What can be wrong is found by `check_inputs` and `build_networks`, before a process group or a GPU is touched.
 """
 
 from __future__ import annotations
@@ -83,8 +83,10 @@ def check_inputs(config: Config, world_size: int, rank: int) -> Inputs:
     shards = ShardSet(folder, read_manifest(folder), config.data.cache)
     spec = shards.manifest.spec
     if config.data.channels not in (None, spec.channels) and spec.channels != 1:
-        raise UserError(f"data.channels: found {config.data.channels}, but the images in {folder} have {spec.channels} "
-                        "channels; only grey images can be repeated. Leave it out.")
+        raise UserError(
+            f"data.channels: found {config.data.channels}, but the images in {folder} have {spec.channels} "
+            "channels; only grey images can be repeated. Leave it out."
+        )
     if rank == 0:
         shards.verify()
     else:
@@ -121,12 +123,18 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
         torch.manual_seed(derive_seed(config.run.seed, "networks"))
         return Networks(
             generator=GENERATORS.build(
-                config.generator.name, "generator", config.generator.args, **interface,
+                config.generator.name,
+                "generator",
+                config.generator.args,
+                **interface,
                 latent_dim=config.generator.latent_dim,
                 entry=_only_way(GENERATOR_WAYS, ways.generator, "conditioning.generator"),
             ),
             discriminator=DISCRIMINATORS.build(
-                config.discriminator.name, "discriminator", config.discriminator.args, **interface,
+                config.discriminator.name,
+                "discriminator",
+                config.discriminator.args,
+                **interface,
                 entry=_only_way(DISCRIMINATOR_WAYS, ways.discriminator, "conditioning.discriminator"),
             ),
         )
@@ -192,10 +200,24 @@ def build_trainer(config: Config) -> Trainer:
             "versions": {"cgan_dist": __version__, "torch": torch.__version__, "accelerate": accelerate.__version__},
         },
     )
+    logger.info(
+        "Run %s: %d process(es) on %s, precision %s, batch %d = %d x %d images",
+        config.run.folder,
+        accelerator.num_processes,
+        accelerator.device.type,
+        inputs.precision,
+        config.train.batch_size,
+        accelerator.num_processes,
+        step.share,
+    )
     _resume(trainer, checkpoints)
     if accelerator.is_main_process:
         trainer.trackers = build_trackers(
-            config.tracking.trackers, config.run.folder, trainer.images_seen, config.tracking.project, config.run.name,
+            config.tracking.trackers,
+            config.run.folder,
+            trainer.images_seen,
+            config.tracking.project,
+            config.run.name,
             config.model_dump(),
         )
     return trainer
@@ -225,7 +247,9 @@ def load_evaluation(
     shards.verify()
     names = checkpoint.state["data"]["class_names"]
     if shards.manifest.labels.names != names:
-        raise UserError(f"--data {folder}: its classes are {shards.manifest.labels.names}, the checkpoint's are {names}.")
+        raise UserError(
+            f"--data {folder}: its classes are {shards.manifest.labels.names}, the checkpoint's are {names}."
+        )
     return Evaluator(shards, metrics, count), load_sampler(checkpoint, seed, device)
 
 
@@ -238,8 +262,10 @@ def _resume(trainer: Trainer, checkpoints: Checkpoints) -> None:
     checkpoint = found or Checkpoint(folder)
     before, now = checkpoint.state["data"]["fingerprint"], trainer.facts["data"]["fingerprint"]
     if before != now:
-        raise UserError(f"data.path: {folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
-                        "Choose another run.name, or give the old data.path.")
+        raise UserError(
+            f"data.path: {folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
+            "Choose another run.name, or give the old data.path."
+        )
     trainer.restore(checkpoint)
     logger.info("Going on from %s at %s images.", folder, f"{trainer.images_seen:,}")
 

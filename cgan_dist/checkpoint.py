@@ -131,13 +131,15 @@ class Checkpoints:
             _write(self.folder / (LATEST + ".tmp"), final.name.encode())
             (self.folder / (LATEST + ".tmp")).replace(self.folder / LATEST)
         except OSError as error:
-            raise UserError(f"{fresh}: cannot write the checkpoint: {error.strerror or error}. Earlier checkpoints are "
-                            "untouched; free space or mend the folder, then give the same command again.") from error
+            raise UserError(
+                f"{fresh}: cannot write the checkpoint: {error.strerror or error}. Earlier checkpoints are "
+                "untouched; free space or mend the folder, then give the same command again."
+            ) from error
         self._prune()
         return final
 
     def newest(self) -> Checkpoint | None:
-        """Returns the newest checkpoint that is whole, and says what is wrong with newer ones; None if there is none."""
+        """Returns the newest whole checkpoint, or None, and says what is wrong with newer ones."""
         for folder in reversed(self._saved()):
             try:
                 return Checkpoint(folder)

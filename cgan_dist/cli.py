@@ -43,8 +43,13 @@ def main() -> None:
 
 @main.command(cls=UserCommand)
 @CONFIG_OPTION
-@click.option("--tracker", "trackers", multiple=True, type=click.Choice(["none", "wandb", "tensorboard"]),
-              help="Instead of tracking.trackers; may be given twice.")
+@click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    type=click.Choice(["none", "wandb", "tensorboard"]),
+    help="Instead of tracking.trackers; may be given twice.",
+)
 @OVERRIDES
 def train(config: Path, trackers: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Train, or go on from the run folder's newest checkpoint.
@@ -92,8 +97,10 @@ def prepare(source: str, out: Path, folder: Path | None, split: str, shards: int
     data = SOURCES.resolve(source, "SOURCE")(folder, split)
     manifest = write_shards(data, out, shards, seed)
     image = manifest.image
-    click.echo(f"{out}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} in "
-               f"{len(manifest.shards)} shards, {sum(s.bytes for s in manifest.shards) / 1e6:.1f} MB")
+    click.echo(
+        f"{out}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} in "
+        f"{len(manifest.shards)} shards, {sum(s.bytes for s in manifest.shards) / 1e6:.1f} MB"
+    )
     for name, count in zip(manifest.labels.names, manifest.labels.histogram, strict=True):
         click.echo(f"  {name}: {count:,}")
 
@@ -102,8 +109,13 @@ def prepare(source: str, out: Path, folder: Path | None, split: str, shards: int
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--labels", help="Numbers or names, e.g. 0,1,2; all classes if left out.")
 @click.option("--per-label", default=8, show_default=True, type=click.IntRange(1), help="Rows of the grid.")
-@click.option("--z", default="random", show_default=True, type=click.Choice(["random", "fixed"]),
-              help="A new z for every image, or one z a row for all labels.")
+@click.option(
+    "--z",
+    default="random",
+    show_default=True,
+    type=click.Choice(["random", "fixed"]),
+    help="A new z for every image, or one z a row for all labels.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--format", "kind", default="png", show_default=True, type=click.Choice(["png", "npz"]))
 @click.option("--count", default=10_000, show_default=True, type=click.IntRange(1), help="Images of an npz file.")
@@ -145,7 +157,12 @@ def evaluate(run: Path, metrics: str, count: int, seed: int, data: Path | None) 
     scores = evaluator.scores(sampler)
     for name, value in scores.items():
         click.echo(f"{name.removeprefix('eval/')}: {value:.4f}")
-    report = {"checkpoint": checkpoint.folder.name, "images": checkpoint.images_seen, "count": count, "seed": seed,
-              "data": evaluator.shards.manifest.fingerprint} | scores
+    report = {
+        "checkpoint": checkpoint.folder.name,
+        "images": checkpoint.images_seen,
+        "count": count,
+        "seed": seed,
+        "data": evaluator.shards.manifest.fingerprint,
+    } | scores
     if (run / "config.yaml").exists():
         (run / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from cgan_dist.yaml_text import dump_yaml, read_yaml, set_dotted
 from cgan_dist.errors import UserError, close_match
 from cgan_dist.randomness import Latent
+from cgan_dist.yaml_text import dump_yaml, read_yaml, set_dotted
 
 
 def _whole(value: object) -> object:
@@ -122,8 +122,9 @@ class OptimConfig(AdamConfig):
         if not isinstance(values, dict):
             return values
         shared = {key: values[key] for key in ("lr", "betas") if key in values}
-        inherited = {net: shared | values[net] for net in ("generator", "discriminator")
-                     if isinstance(values.get(net), dict)}
+        inherited = {
+            net: shared | values[net] for net in ("generator", "discriminator") if isinstance(values.get(net), dict)
+        }
         return values | inherited
 
 

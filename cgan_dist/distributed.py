@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import cast
@@ -55,6 +56,8 @@ def build_accelerator(precision: str) -> Accelerator:
     Args:
         precision: `no`, `fp16` or `bf16`, from `resolve_precision`.
     """
+    # Its successor, forward_sync_buffers, is not among the arguments that Accelerate passes on (1.15).
+    warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated", category=FutureWarning)
     return Accelerator(
         mixed_precision=precision,
         cpu=not torch.accelerator.is_available(),
@@ -86,7 +89,9 @@ def mean_over_ranks(accelerator: Accelerator, values: Mapping[str, Tensor]) -> d
     """Averages named scalars over ranks, in one collective; every rank must call it with the same names."""
     if not values:
         return {}
-    stacked = torch.stack([value.double() if value.device.type == "cpu" else value.float() for value in values.values()])
+    stacked = torch.stack(
+        [value.double() if value.device.type == "cpu" else value.float() for value in values.values()]
+    )
     reduced = cast(Tensor, accelerator.reduce(stacked, reduction="mean"))
     return dict(zip(values, reduced.tolist(), strict=True))
 
@@ -118,4 +123,4 @@ def from_main(value: object) -> object:
 
 def local_device() -> torch.device:
     """The device of a single process: the accelerator if there is one, else the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

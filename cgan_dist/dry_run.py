@@ -16,6 +16,7 @@ from cgan_dist.types import Batch
 
 IMAGES = 4
 """Size of the fake batch: enough for batch statistics, cheap on a laptop."""
+CLASSES_SHOWN = 12
 
 
 def dry_run(config: Config, world_size: int) -> str:
@@ -33,30 +34,38 @@ def dry_run(config: Config, world_size: int) -> str:
     """
     inputs = check_inputs(config, world_size, rank=0)
     networks = build_networks(config, inputs.spec, inputs.label_space)
-    sizes = {"generator": _parameters(networks.generator), "discriminator": _parameters(networks.discriminator)}
     scalars = _one_iteration(config, inputs, networks)
     bad = [name for name, value in scalars.items() if not math.isfinite(value)]
     if bad:
         raise UserError(f"one step on random images gives {', '.join(bad)} that is not finite; lower optim.lr.")
-    spec, train, data = inputs.spec, config.train, inputs.shards.manifest
+    return _describe(config, inputs, networks, world_size) + "\n".join(
+        [
+            "",
+            "one step        " + ", ".join(f"{name} {value:.4f}" for name, value in scalars.items()),
+            "All checks passed; nothing was trained.",
+        ]
+    )
+
+
+def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: int) -> str:
+    spec, train, shards = inputs.spec, config.train, inputs.shards.manifest.shards
     iterations = -(-train.total_images // (train.batch_size * train.plan.count("D")))
-    return "\n".join([
-        f"data            {spec.count:,} images of {spec.height}x{spec.width}x{spec.channels} in {len(data.shards)} shards "
-        f"({config.data.path}), every one read and verified",
-        f"classes         {len(spec.class_names)}: {', '.join(spec.class_names[:12])}"
-        + (", ..." if len(spec.class_names) > 12 else ""),
-        f"generator       {config.generator.name}, {sizes['generator']:,} parameters",
-        f"discriminator   {config.discriminator.name}, {sizes['discriminator']:,} parameters",
-        f"loss            {config.loss.adversarial}"
-        + "".join(f" + {name} (gamma {gamma:g})" for name, gamma in config.loss.penalties.items()),
-        f"batch           {train.batch_size} = {world_size} process(es) x {train.batch_size // world_size}, "
+    penalties = "".join(f" + {name} (gamma {gamma:g})" for name, gamma in config.loss.penalties.items())
+    classes = ", ".join(spec.class_names[:CLASSES_SHOWN]) + (", ..." if len(spec.class_names) > CLASSES_SHOWN else "")
+    lines = {
+        "data": f"{config.data.path}: {spec.count:,} images of {spec.height}x{spec.width}x{spec.channels} in "
+        f"{len(shards)} shards, every one read and verified",
+        "classes": f"{len(spec.class_names)}: {classes}",
+        "generator": f"{config.generator.name}, {_parameters(networks.generator):,} parameters",
+        "discriminator": f"{config.discriminator.name}, {_parameters(networks.discriminator):,} parameters",
+        "loss": config.loss.adversarial + penalties,
+        "batch": f"{train.batch_size} = {world_size} process(es) x {train.batch_size // world_size}, "
         f"{config.data.streams} streams, precision {inputs.precision}",
-        f"length          {train.total_images:,} images = {iterations:,} iterations of [{', '.join(train.plan)}], "
+        "length": f"{train.total_images:,} images = {iterations:,} iterations of [{', '.join(train.plan)}], "
         f"{train.total_images / spec.count:.1f} looks at the data",
-        f"run folder      {config.run.folder}",
-        "one step        " + ", ".join(f"{name} {value:.4f}" for name, value in scalars.items()),
-        "All checks passed; nothing was trained.",
-    ])
+        "run folder": str(config.run.folder),
+    }
+    return "\n".join(f"{name:16}{value}" for name, value in lines.items())
 
 
 def _one_iteration(config: Config, inputs: Inputs, networks: Networks) -> dict[str, float]:

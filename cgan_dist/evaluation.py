@@ -38,8 +38,9 @@ class Evaluator:
             `eval/NAME` to value.
         """
         images, labels = sampler.balanced(torch.arange(sampler.label_space.width), self.count)
-        fakes = match_channels(rearrange(torch.from_numpy(images), "b h w c -> b c h w"),
-                               self.shards.manifest.image.channels)
+        fakes = match_channels(
+            rearrange(torch.from_numpy(images), "b h w c -> b c h w"), self.shards.manifest.image.channels
+        )
         found: dict[str, float] = {}
         for name in self.builders:
             scores = self._metric(name).score(fakes, torch.from_numpy(labels))

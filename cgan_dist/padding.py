@@ -18,7 +18,5 @@ def same_padding(size: tuple[int, int], kernel_size: int, stride: int) -> tuple[
     Returns:
         (left, right, top, bottom), the order of `torch.nn.functional.pad`.
     """
-    total_height, total_width = (
-        max((-(-length // stride) - 1) * stride + kernel_size - length, 0) for length in size
-    )
+    total_height, total_width = (max((-(-length // stride) - 1) * stride + kernel_size - length, 0) for length in size)
     return total_width // 2, total_width - total_width // 2, total_height // 2, total_height - total_height // 2

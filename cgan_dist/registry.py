@@ -83,8 +83,11 @@ class Registry:
                 )
         self._check_types(target, name, where, args)
         given = args.keys() | interface.keys()
-        missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in given
-                   and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        missing = [
+            p.name
+            for p in parameters.values()
+            if p.default is p.empty and p.name not in given and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        ]
         if missing:
             raise UserError(f"{where}.args: {self.kind} '{name}' also needs {', '.join(missing)}.")
         if not takes_any and (extra := interface.keys() - parameters.keys()):
@@ -95,7 +98,7 @@ class Registry:
 
     def _check_types(self, target: Callable[..., Any], name: str, where: str, args: Mapping[str, Any]) -> None:
         """Holds values against the target's type hints, so that `norm: bacth` fails here and not in training."""
-        hints = get_type_hints(target.__init__ if isinstance(target, type) else target)
+        hints = get_type_hints(inspect.unwrap(target.__init__) if inspect.isclass(target) else target)
         for key, value in args.items():
             if key not in hints:
                 continue

@@ -13,8 +13,20 @@ from cgan_dist.yaml_text import dump_yaml, read_yaml
 
 CONFIG = "config.yaml"
 LOG = "log.txt"
-MAY_CHANGE = ("run.dir", "data.path", "data.workers", "data.cache", "train.total_images", "train.max_hours",
-              "train.micro_batch", "train.compile", "sample.", "checkpoint.", "evaluate.", "tracking.")
+MAY_CHANGE = (
+    "run.dir",
+    "data.path",
+    "data.workers",
+    "data.cache",
+    "train.total_images",
+    "train.max_hours",
+    "train.micro_batch",
+    "train.compile",
+    "sample.",
+    "checkpoint.",
+    "evaluate.",
+    "tracking.",
+)
 
 
 def check_config_unchanged(config: Config) -> None:
@@ -27,12 +39,16 @@ def check_config_unchanged(config: Config) -> None:
     if not path.exists():
         return
     before, now = _flat(read_yaml(path)), _flat(config.model_dump())
-    differing = [key for key in sorted(before.keys() | now.keys())
-                 if before.get(key) != now.get(key) and not key.startswith(MAY_CHANGE)]
+    differing = [
+        key
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and not key.startswith(MAY_CHANGE)
+    ]
     if differing:
         lines = [f"  {key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in differing]
         raise UserError(
-            f"run.name: the run folder {config.run.folder} belongs to a different config:\n" + "\n".join(lines)
+            f"run.name: the run folder {config.run.folder} belongs to a different config:\n"
+            + "\n".join(lines)
             + f"\nChoose another run.name, give the old values, or remove {config.run.folder}."
         )
 

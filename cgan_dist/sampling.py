@@ -19,7 +19,7 @@ from cgan_dist.randomness import Latent, draw_latent, torch_generator
 
 BATCH = 256
 GAP = 2
-MIN_CELL = 28
+MIN_CELL = 48
 
 
 class Sampler:
@@ -52,7 +52,7 @@ class Sampler:
 
     @torch.no_grad()
     def images(self, z: Tensor, labels: Tensor) -> Tensor:
-        """(B, Z) and (B,) labels on the CPU -> (B, C, H, W) uint8 on the CPU, in batches, batch norm in inference mode."""
+        """(B, Z) and (B,) labels -> (B, C, H, W) uint8, all on the CPU; in batches, batch norm in inference mode."""
         device = next(self.generator.parameters()).device
         made = []
         with _inference(self.generator):

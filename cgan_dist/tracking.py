@@ -68,8 +68,10 @@ class Meter:
         """Reopens an interval that `state` saved."""
         self.counts = dict(state["counts"])
         kind = torch.float64 if device.type == "cpu" else torch.float32
-        self.sums = {name: torch.tensor(mean * self.counts[name], dtype=kind, device=device)
-                     for name, mean in state["means"].items()}
+        self.sums = {
+            name: torch.tensor(mean * self.counts[name], dtype=kind, device=device)
+            for name, mean in state["means"].items()
+        }
 
 
 class JsonlTracker:
@@ -120,15 +122,21 @@ class WandbTracker:
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        self.wandb = wandb
+        self.wandb: Any = wandb
         mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
-        options = {"project": project, "name": name, "config": dict(config), "dir": str(folder), "resume": "allow",
-                   "id": _kept_id(folder / "wandb_id")}
+        options = {
+            "project": project,
+            "name": name,
+            "config": dict(config),
+            "dir": str(folder),
+            "id": _kept_id(folder / "wandb_id"),
+            "resume": "allow" if mode == "online" else None,  # W&B ignores it offline, with a warning
+        }
         try:
-            self.run = wandb.init(mode=mode, **options)
+            self.run = self.wandb.init(mode=mode, **options)
         except wandb.errors.Error as error:
             logger.warning("W&B cannot be reached (%s); recording offline.", error)
-            self.run = wandb.init(mode="offline", **options)
+            mode, self.run = "offline", self.wandb.init(mode="offline", **options | {"resume": None})
         self.run.define_metric("*", step_metric="images")
         if mode == "offline":
             logger.info("W&B records offline; upload with: wandb sync %s", folder / "wandb" / "offline-run-*")
@@ -158,8 +166,9 @@ class TensorBoardTracker:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("tracking.trackers: tensorboard is not installed: pip install 'cgan_dist[tensorboard]'."
-                            ) from error
+            raise UserError(
+                "tracking.trackers: tensorboard is not installed: pip install 'cgan_dist[tensorboard]'."
+            ) from error
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:

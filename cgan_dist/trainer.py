@@ -100,8 +100,9 @@ class Trainer:
         if log:
             self._log()
         if sample or evaluate or checkpoint:
-            average_buffers(self.accelerator, [self.step.raw_generator, self.step.raw_discriminator,
-                                               self.step.ema.network])
+            average_buffers(
+                self.accelerator, [self.step.raw_generator, self.step.raw_discriminator, self.step.ema.network]
+            )
         if self.trackers is not None:
             if self._due(config.tracking.histograms_interval_images):
                 self.trackers.histograms(self.images_seen, self._weights())
@@ -112,14 +113,19 @@ class Trainer:
         if checkpoint:
             self._checkpoint()
         if stopping:
-            logger.info("Stopping at %s images: %s. The same command goes on from here.", f"{self.images_seen:,}",
-                        self.stop.reason() or "another process was asked to")
+            logger.info(
+                "Stopping at %s images: %s. The same command goes on from here.",
+                f"{self.images_seen:,}",
+                self.stop.reason() or "another process was asked to",
+            )
         self.maintenance_seconds += time.perf_counter() - started
 
     def _due(self, interval_images: int | None) -> bool:
         """Whether the clock has just reached or crossed a multiple of the interval; a pure function of the clock."""
         before = self.images_seen - self.step.images_per_iteration
-        return bool(interval_images) and before >= 0 and self.images_seen // interval_images > before // interval_images
+        if interval_images is None or before < 0:
+            return False
+        return self.images_seen // interval_images > before // interval_images
 
     def _stop_agreed(self) -> bool:
         """Whether to stop now, the same answer on every rank; several processes ask each other when they log."""
@@ -140,8 +146,8 @@ class Trainer:
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise UserError(
-                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The last checkpoint "
-                f"in {self.checkpoints.folder} is from before. Lower optim.lr, or raise loss.penalties."
+                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The last "
+                f"checkpoint in {self.checkpoints.folder} is from before. Lower optim.lr, or raise loss.penalties."
             )
         if self.trackers is not None and images:
             self.trackers.scalars(self.images_seen, means)
@@ -167,8 +173,11 @@ class Trainer:
 
     def _weights(self) -> dict[str, Tensor]:
         nets = {"generator": self.step.raw_generator, "discriminator": self.step.raw_discriminator}
-        return {f"{net}/{name}": parameter.detach()
-                for net, module in nets.items() for name, parameter in module.named_parameters()}
+        return {
+            f"{net}/{name}": parameter.detach()
+            for net, module in nets.items()
+            for name, parameter in module.named_parameters()
+        }
 
     def _checkpoint(self) -> None:
         """Every rank calls it; the main process writes, and the others wait until it is on disk."""
@@ -178,19 +187,31 @@ class Trainer:
             scaler = self.accelerator.scaler
             self.checkpoints.save(
                 self.images_seen,
-                networks={"generator": step.raw_generator.state_dict(),
-                          "discriminator": step.raw_discriminator.state_dict(),
-                          "ema": step.ema.network.state_dict()},
+                networks={
+                    "generator": step.raw_generator.state_dict(),
+                    "discriminator": step.raw_discriminator.state_dict(),
+                    "ema": step.ema.network.state_dict(),
+                },
                 optimizers={"optimizer_g": step.optimizer_g.state_dict(), "optimizer_d": step.optimizer_d.state_dict()},
-                state=self.facts | {"meter": step.meter.state(means), "scaler": scaler.state_dict() if scaler else None},
+                state=self.facts
+                | {"meter": step.meter.state(means), "scaler": scaler.state_dict() if scaler else None},
             )
         self.accelerator.wait_for_everyone()
 
     @contextlib.contextmanager
     def _progress(self) -> Iterator[tqdm[Any]]:
         main = self.accelerator.is_main_process
-        with logging_redirect_tqdm(), tqdm(
-            total=self.config.train.total_images, initial=self.images_seen, unit=" images", unit_scale=True,
-            desc=self.config.run.name, disable=not main, mininterval=1.0, dynamic_ncols=True,
-        ) as progress:
+        with (
+            logging_redirect_tqdm(),
+            tqdm(
+                total=self.config.train.total_images,
+                initial=self.images_seen,
+                unit=" images",
+                unit_scale=True,
+                desc=self.config.run.name,
+                disable=not main,
+                mininterval=1.0,
+                dynamic_ncols=True,
+            ) as progress,
+        ):
             yield progress

@@ -39,8 +39,9 @@ class Classes:
 
     def parse(self, text: str) -> Tensor:
         """Reads `0,2,sneaker`: numbers or names, separated by commas."""
-        labels = torch.tensor([self._parse_one(word.strip()) for word in text.split(",") if word.strip()],
-                              dtype=torch.int64)
+        labels = torch.tensor(
+            [self._parse_one(word.strip()) for word in text.split(",") if word.strip()], dtype=torch.int64
+        )
         if not len(labels):
             raise UserError(f"labels '{text}': expected class numbers or names, e.g. 0,1,2 or {self.names[0]}.")
         self.check(labels, f"labels '{text}'")

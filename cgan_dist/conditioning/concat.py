@@ -28,7 +28,7 @@ class LatentConcat(nn.Linear):
         self.condition_width = condition_width
         self.literal = literal
 
-    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
         """(B, Z) and a condition -> (B, F)."""
         if self.literal:
             vector = as_vector(condition, self.condition_width).to(z)

@@ -37,8 +37,10 @@ class Objective:
     def __init__(self, adversarial: Adversarial, gammas: Mapping[str, float]) -> None:
         for name in gammas:
             if name not in PENALTIES:
-                raise UserError(f"loss.penalties.{name}: unknown penalty.{close_match(name, PENALTIES)} "
-                                f"Known: {', '.join(PENALTIES)}.")
+                raise UserError(
+                    f"loss.penalties.{name}: unknown penalty.{close_match(name, PENALTIES)} "
+                    f"Known: {', '.join(PENALTIES)}."
+                )
         self.adversarial = adversarial
         self.gammas = {name: gamma for name, gamma in gammas.items() if gamma > 0}
 

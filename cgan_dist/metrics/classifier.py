@@ -16,17 +16,18 @@ from cgan_dist.randomness import torch_generator
 
 EPOCHS = 12
 BATCH = 128
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
 HELD_OUT = 0.1
 """Share of the real images that the classifier never trains on; its accuracy there is reported beside every score."""
 SHIFT = 2
+SHIFTED_TOGETHER = 8
 SEED = 0
 
 logger = logging.getLogger(__name__)
 
 
 class Classifier(nn.Module):
-    """Two convolution blocks and a linear layer.
+    """Three convolutions and a linear layer, small enough to train in seconds on a CPU.
 
     Args:
         channels: C of the images.
@@ -38,9 +39,14 @@ class Classifier(nn.Module):
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *_block(channels, 32), *_block(32, 64), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.3)
+            *_block(channels, 16, 5),
+            *_block(16, 32, 5),
+            *_block(32, 64, 3),
+            nn.AdaptiveAvgPool2d(3),
+            nn.Flatten(),
+            nn.Dropout(0.3),
         )
-        self.head = nn.Linear(64 * 16, num_classes)
+        self.head = nn.Linear(64 * 9, num_classes)
         self.register_buffer("held_out_accuracy", torch.zeros(()))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -106,16 +112,16 @@ def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor) -> 
     classifier.held_out_accuracy.copy_(accuracy)
 
 
-def _block(before: int, after: int) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-    return [*layers, nn.MaxPool2d(2)]
+def _block(before: int, after: int, kernel_size: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
 
 
 def _shifted(images: Tensor) -> Tensor:
-    rows, columns = torch.randint(-SHIFT, SHIFT + 1, (2,)).tolist()
-    return images.roll((rows, columns), dims=(2, 3))
+    """Moves images by up to SHIFT pixels, a few at a time: one roll per image would cost more than the network."""
+    groups = images.split(SHIFTED_TOGETHER)
+    moves = torch.randint(-SHIFT, SHIFT + 1, (len(groups), 2)).tolist()
+    return torch.cat([group.roll(move, dims=(2, 3)) for group, move in zip(groups, moves, strict=True)])
 
 
 def _load(classifier: Classifier, cache: Path, fingerprint: str) -> bool:

@@ -24,8 +24,9 @@ class LabelAccuracy:
     def __init__(
         self, real_images: Tensor, real_labels: Tensor, num_classes: int, cache: Path, fingerprint: str
     ) -> None:
-        self.classifier = load_or_train(real_images, real_labels, num_classes, cache / "classifier.safetensors",
-                                        fingerprint)
+        self.classifier = load_or_train(
+            real_images, real_labels, num_classes, cache / "classifier.safetensors", fingerprint
+        )
         self.num_classes = num_classes
 
     def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:

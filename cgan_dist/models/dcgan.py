@@ -148,8 +148,10 @@ def halvings(size: Size, stages: int | None) -> list[Size]:
         stages: how many halvings; null halves until both sides are at most 4.
     """
     if stages is not None and not 2 <= 2**stages <= max(size):
-        raise UserError(f"args.stages: {stages} halvings of a {size[0]}x{size[1]} image; expected at least 1 and a "
-                        "smallest size of at least 1 pixel.")
+        raise UserError(
+            f"args.stages: {stages} halvings of a {size[0]}x{size[1]} image; expected at least 1 and a "
+            "smallest size of at least 1 pixel."
+        )
     sizes = [size]
     while len(sizes) <= stages if stages is not None else max(sizes[-1]) > 4:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))

@@ -1,0 +1,53 @@
+# On a fresh clone: `make demo` trains, `make test` tests. Both make .venv first; nothing else is needed but Python 3.11+.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SHARDS := data/mnist5k
+RUN := runs/demo
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo demo-fresh test lint types format check clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(INSTALLED)  ## Make .venv with everything that demo and tests need
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,dev]'
+	@touch $@
+
+demo: setup $(SHARDS)/manifest.json  ## Train on 5,000 real digits for a few minutes, or go on with it
+	launch/local.sh --config configs/demo.yaml
+	@cgan-dist evaluate $(RUN) --metrics label_accuracy --count 10000
+	@echo "Sample grid: $(CURDIR)/$$(ls $(RUN)/samples/random_z-*.png | tail -n 1)"
+
+demo-fresh:  ## Start the demo over
+	rm -rf $(RUN)
+	@$(MAKE) demo
+
+$(SHARDS)/manifest.json: | $(INSTALLED)
+	cgan-dist prepare mnist5k --out $(SHARDS)
+
+test: setup  ## Run all tests
+	python -m pytest
+
+lint: setup  ## Check style and spelling
+	ruff check .
+	ruff format --check .
+	codespell --skip='.git,.venv,data,runs,*.svg,*.egg-info' .
+
+types: setup  ## Check types
+	mypy
+
+format: setup  ## Bring the code into shape
+	ruff check --fix .
+	ruff format .
+
+check: lint types test  ## Lint, types and tests, as CI runs them
+
+clean:  ## Remove what was made, data and runs excepted
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,92 @@
+"""Shared fixtures: small real-looking shards and a config over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+from cgan_dist.config import Config, load_config  # noqa: E402
+from cgan_dist.data.labelled import LabelledImages  # noqa: E402
+from cgan_dist.data.writer import write_shards  # noqa: E402
+
+NUM_CLASSES = 3
+SIZE = 8
+
+
+def striped_images(count: int, seed: int = 0) -> LabelledImages:
+    """Makes 8x8 grey images whose class is visible: 0 has bright rows, 1 bright columns, 2 is bright all over."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, NUM_CLASSES, count)
+    images = generator.integers(0, 60, (count, SIZE, SIZE, 1), dtype=np.uint8)
+    images[labels == 0, ::2] += np.uint8(190)
+    images[labels == 1, :, ::2] += np.uint8(190)
+    images[labels == 2] += np.uint8(190)
+    return LabelledImages(
+        images=images, labels=labels.astype(np.int64), class_names=("rows", "columns", "flat"), source="stripes"
+    )
+
+
+@pytest.fixture
+def stripes() -> LabelledImages:
+    return striped_images(203)
+
+
+@pytest.fixture(scope="session")
+def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """203 images in 5 uneven shards; tests that damage shards copy the folder first."""
+    folder = tmp_path_factory.mktemp("data") / "stripes"
+    write_shards(striped_images(203), folder, num_shards=5, seed=0)
+    return folder
+
+
+CONFIG = """\
+run: {{name: test, dir: {runs}}}
+data: {{path: {data}, workers: 0, streams: 4}}
+generator: {{latent_dim: 8, args: {{width: 4}}}}
+discriminator: {{args: {{width: 4}}}}
+train: {{batch_size: 8, total_images: 64}}
+sample: {{interval_images: 32, per_class: 2}}
+checkpoint: {{interval_images: 32}}
+tracking: {{trackers: [], interval_images: 16}}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, shards_folder: Path) -> Path:
+    """A config of a run that takes a second."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(runs=tmp_path / "runs", data=shards_folder))
+    return path
+
+
+@pytest.fixture
+def make_config(config_file: Path) -> Callable[..., Config]:
+    """Loads that config with overrides: `make_config("train.batch_size=16")`."""
+    return lambda *overrides: load_config(config_file, overrides)
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 5,000 real digits."""
+    from cgan_dist.data.sources import mnist5k
+
+    folder = tmp_path_factory.mktemp("data") / "mnist5k"
+    write_shards(mnist5k.load(None, "train"), folder, num_shards=8, seed=0)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate_state() -> None:
+    """Accelerate keeps process-wide state; each test starts without it."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)

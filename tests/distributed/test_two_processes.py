@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.launching import ROOT, command, environment, launch
+
+TRAIN = ROOT / "launch" / "train.py"
+ORIGINAL = ROOT / "configs" / "original" / "mnist.yaml"
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_step_reduces_the_trained_network_once_and_replicas_stay_equal(config_file: Path) -> None:
+    launch(2, Path(__file__).with_name("collectives_script.py"), str(config_file))
+
+
+def test_the_original_config_has_the_same_losses_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
+    """Batch norm sees half a batch on each process, so it is switched off; all else is the original's."""
+    for processes in (1, 2):
+        launch(
+            processes,
+            TRAIN,
+            "--config",
+            str(ORIGINAL),
+            "--tracker",
+            "none",
+            f"data.path={digits_folder}",
+            f"run.dir={tmp_path}",
+            f"run.name=of-{processes}",
+            "generator.args.norm=none",
+            "discriminator.args.norm=none",
+            "train.total_images=192",
+            "tracking.interval_images=64",
+        )
+    one, two = metrics(tmp_path / "of-1"), metrics(tmp_path / "of-2")
+    assert [line["images"] for line in one] == [line["images"] for line in two] == [64, 128, 192]
+    names = [name for name in one[0] if name.startswith(("loss/", "logits/"))]
+    assert {"loss/g", "loss/d", "loss/d_real", "loss/d_fake"} <= set(names)
+    for name in names:
+        assert two[0][name] == pytest.approx(one[0][name], abs=1e-5)
+        assert two[2][name] == pytest.approx(one[2][name], abs=1e-3)
+
+
+def test_a_signal_to_one_rank_stops_all_with_a_checkpoint(tmp_path: Path, config_file: Path) -> None:
+    line = command(2, TRAIN, "--config", str(config_file), "train.total_images=1000000")
+    launcher = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    run = tmp_path / "runs" / "test"
+    try:
+        wait_for(lambda: (run / "metrics.jsonl").exists() and len(metrics_so_far(run)) > 3)
+        ranks = [
+            p for p in psutil.Process(launcher.pid).children(recursive=True) if "train.py" in " ".join(p.cmdline())
+        ]
+        assert len(ranks) == 2
+        max(ranks, key=lambda p: p.pid).send_signal(signal.SIGTERM)
+        output, _ = launcher.communicate(timeout=60)
+        assert launcher.returncode == 0, output.decode()
+    finally:
+        launcher.kill()
+    latest = run / "checkpoints" / (run / "checkpoints" / "latest").read_text()
+    stopped_at = json.loads((latest / "state.json").read_text())["images_seen"]
+    assert "Stopping at" in (run / "log.txt").read_text()
+    launch(2, TRAIN, "--config", str(config_file), f"train.total_images={stopped_at + 64}")
+    assert [entry["images"] for entry in metrics(run)] == list(range(16, stopped_at + 65, 16))
+
+
+def metrics_so_far(run: Path) -> list[str]:
+    return (run / "metrics.jsonl").read_text().splitlines()
+
+
+def wait_for(condition: object, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)

@@ -1,0 +1,187 @@
+"""What a run leaves, and what the other commands make of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.cli import main
+from cgan_dist.config import load_config
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli() -> Cli:
+    def invoke(*args: object) -> Result:
+        return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture
+def trained(cli: Cli, config_file: Path, tmp_path: Path) -> Path:
+    result = cli("train", "--config", config_file)
+    assert result.exit_code == 0, result.output
+    return tmp_path / "runs" / "test"
+
+
+def test_a_run_leaves_everything_it_should(trained: Path, config_file: Path) -> None:
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in lines] == [16, 32, 48, 64]
+    assert [next(iter(line)) for line in lines] == ["images"] * 4
+    assert {"loss/d", "loss/d_real", "loss/d_fake", "loss/g", "perf/images_per_second", "perf/data_wait"} <= set(
+        lines[0]
+    )
+    assert load_config(trained / "config.yaml") == load_config(config_file)
+    assert "images 64" in (trained / "log.txt").read_text()
+    assert sorted(path.name for path in (trained / "samples").iterdir()) == [
+        f"{name}-{images:012d}.png" for name in ("fixed_z", "random_z", "real") for images in (0, 32, 64)
+    ]
+    assert (trained / "checkpoints" / "latest").read_text() == "step-000000000064"
+    assert find_checkpoint(trained).images_seen == 64
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing(cli: Cli, trained: Path, config_file: Path) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file() and path.name != "log.txt"}
+    assert cli("train", "--config", config_file).exit_code == 0
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_going_on_equals_never_having_stopped(cli: Cli, trained: Path, config_file: Path, tmp_path: Path) -> None:
+    assert cli("train", "--config", config_file, "train.total_images=128").exit_code == 0
+    assert cli("train", "--config", config_file, "train.total_images=128", "run.name=straight").exit_code == 0
+    resumed, straight = find_checkpoint(trained), find_checkpoint(tmp_path / "runs" / "straight")
+    for name in ("generator", "discriminator", "ema"):
+        ours, theirs = resumed.tensors(name), straight.tensors(name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
+    for name in ("optimizer_g", "optimizer_d"):
+        torch.testing.assert_close(resumed.optimizer(name), straight.optimizer(name), rtol=0, atol=0)
+
+
+def test_sampling_a_grid_by_name(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.png"
+    result = cli(
+        "sample", trained, "--labels", "columns,0", "--per-label", 3, "--z", "fixed", "--seed", 5, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    first = np.asarray(Image.open(out))
+    cli("sample", trained, "--labels", "1,rows", "--per-label", 3, "--z", "fixed", "--seed", 5, "--out", out)
+    assert (np.asarray(Image.open(out)) == first).all()
+    cli("sample", trained, "--labels", "1,0", "--per-label", 3, "--z", "fixed", "--seed", 6, "--out", out)
+    assert (np.asarray(Image.open(out)) != first).any()
+
+
+def test_sampling_many_to_npz(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.npz"
+    assert cli("sample", trained, "--format", "npz", "--count", 100, "--out", out).exit_code == 0
+    with np.load(out) as found:
+        assert (found["images"].shape, found["images"].dtype) == ((100, 8, 8, 1), np.uint8)
+        assert (found["labels"].shape, found["labels"].dtype) == ((100,), np.int64)
+        assert np.bincount(found["labels"]).tolist() == [34, 33, 33]
+
+
+@pytest.mark.parametrize(
+    ("args", "fragment"),
+    [
+        (["--labels", "3"], "label 3 is outside 0..2"),
+        (["--labels", "colums"], "Did you mean 'columns'?"),
+        (["--labels", ","], "expected class numbers or names"),
+    ],
+)
+def test_sampling_labels_that_do_not_exist(
+    cli: Cli, trained: Path, tmp_path: Path, args: list[str], fragment: str
+) -> None:
+    result = cli("sample", trained, *args, "--out", tmp_path / "x.png")
+    assert result.exit_code == 2
+    assert fragment in result.output
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_sampling_needs_no_shards(cli: Cli, trained: Path, config_file: Path, tmp_path: Path) -> None:
+    config = config_file.read_text()
+    moved = tmp_path / "elsewhere"
+    trained.rename(moved)
+    assert "data:" in config
+    assert cli("sample", moved, "--out", tmp_path / "x.png").exit_code == 0
+
+
+def test_evaluating_writes_a_report(cli: Cli, trained: Path) -> None:
+    result = cli("evaluate", trained, "--metrics", "label_accuracy", "--count", 60)
+    assert result.exit_code == 0, result.output
+    report = json.loads((trained / "evaluation.json").read_text())
+    assert 0 <= report["eval/label_accuracy"] <= 1
+    assert (report["count"], report["images"]) == (60, 64)
+    assert "label_accuracy: " in result.output
+
+
+def test_an_unknown_metric_is_refused(cli: Cli, trained: Path) -> None:
+    result = cli("evaluate", trained, "--metrics", "label_acuracy")
+    assert result.exit_code == 2
+    assert "Did you mean 'label_accuracy'?" in result.output
+
+
+def test_metrics_during_training(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    result = cli(
+        "train", "--config", config_file, "evaluate={interval_images: 32, metrics: [label_accuracy], count: 30}"
+    )
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in (tmp_path / "runs" / "test" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in lines if "eval/label_accuracy" in line] == [32, 64]
+
+
+def test_one_w_and_b_run_offline_across_a_resume(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "test"
+    arguments = ("train", "--config", config_file, "--tracker", "wandb", "tracking.histograms_interval_images=32")
+    assert cli(*arguments).exit_code == 0
+    run_id = (folder / "wandb_id").read_text()
+    assert cli(*arguments, "train.total_images=128").exit_code == 0
+    assert (folder / "wandb_id").read_text() == run_id
+    recorded = [path.name for path in (folder / "wandb").glob("offline-run-*")]
+    assert len(recorded) == 2
+    assert all(name.endswith(run_id) for name in recorded)
+
+
+def test_tensorboard_instead_of_the_configs_trackers(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    assert cli("train", "--config", config_file, "--tracker", "tensorboard").exit_code == 0
+    assert list((tmp_path / "runs" / "test" / "tensorboard").iterdir())
+    assert not (tmp_path / "runs" / "test" / "wandb").exists()
+
+
+def test_divergence_stops_with_a_diagnosis(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    result = cli(
+        "train",
+        "--config",
+        config_file,
+        "optim.lr=1e30",
+        "train.total_images=640",
+        "generator.args.norm=none",
+        "discriminator.args.norm=none",
+    )
+    assert result.exit_code == 2
+    assert "Training diverged" in result.output
+    assert "is not finite" in result.output
+
+
+@pytest.mark.parametrize("precision", ["bf16"])
+def test_mixed_precision_trains(cli: Cli, config_file: Path, tmp_path: Path, precision: str) -> None:
+    result = cli(
+        "train",
+        "--config",
+        config_file,
+        f"train.precision={precision}",
+        "loss.penalties={r1: 0.1, r2: 0.1}",
+        "discriminator.args.norm=none",
+        "train.total_images=32",
+    )
+    assert result.exit_code == 0, result.output
+    weights = find_checkpoint(tmp_path / "runs" / "test").tensors("generator")
+    assert all(torch.isfinite(value).all() for value in weights.values())

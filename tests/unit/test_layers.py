@@ -1,0 +1,61 @@
+"""Imports only go down, and rooms of one layer do not import each other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "cgan_dist"
+LAYERS = [
+    ["errors", "types", "padding"],
+    ["randomness", "registry", "yaml_text"],
+    ["config"],
+    ["conditioning"],
+    ["data", "losses", "metrics", "models"],
+    ["checkpoint", "distributed", "ema", "preemption", "run_folder", "sampling", "tracking"],
+    ["evaluation", "step"],
+    ["trainer"],
+    ["build"],
+    ["dry_run"],
+    ["cli"],
+    ["__main__"],
+]
+LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        rooms |= {name.split(".")[1] for name in names if name.startswith("cgan_dist.")}
+    return rooms
+
+
+def test_every_file_has_a_layer() -> None:
+    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert rooms == set(LAYER_OF)
+
+
+def test_imports_only_go_down() -> None:
+    upward = [
+        f"{path.relative_to(PACKAGE)} imports {imported}"
+        for path in PACKAGE.rglob("*.py")
+        if room_of(path) != "__init__"
+        for imported in imported_rooms(path)
+        if imported != room_of(path) and LAYER_OF[imported] >= LAYER_OF[room_of(path)]
+    ]
+    assert upward == []
+
+
+def test_no_file_outgrows_its_bound() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): count
+        for path in PACKAGE.rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 400
+    }
+    assert long == {}

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from cgan_dist.errors import UserError
+from cgan_dist.registry import Registry
+
+
+class Part:
+    def __init__(self, size: int, width: int = 64, norm: Literal["batch", "none"] = "batch") -> None:
+        self.size, self.width, self.norm = size, width, norm
+
+
+PARTS = Registry("part", {"part": f"{__name__}:Part", "moved": "cgan_dist.registry:Absent"})
+
+
+def message(name: str, args: dict[str, object], **interface: object) -> str:
+    with pytest.raises(UserError) as caught:
+        PARTS.build(name, "section", args, **interface)
+    return str(caught.value)
+
+
+def test_a_short_name_and_a_dotted_path_build_the_same() -> None:
+    for name in ("part", f"{__name__}:Part"):
+        part = PARTS.build(name, "section", {"width": 8}, size=3)
+        assert (part.size, part.width) == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "fragments"),
+    [
+        ("prat", {}, ["section: unknown part 'prat'", "Did you mean 'part'?", "package.module:attribute"]),
+        (
+            "part",
+            {"widht": 8},
+            ["section.args.widht: unknown argument", "Did you mean 'width'?", "Accepted: width, norm"],
+        ),
+        ("part", {"size": 8}, ["section.args.size: decided by the data"]),
+        ("part", {"width": "wide"}, ["section.args.width: found 'wide'", "valid integer"]),
+        ("part", {"norm": "bacth"}, ["section.args.norm: found 'bacth'", "'batch' or 'none'"]),
+        ("absent_module:X", {}, ["section: cannot import 'absent_module:X'"]),
+        ("moved", {}, ["has no 'Absent'"]),
+        (f"{__name__}:__name__", {}, ["is a str; expected a class or a function"]),
+    ],
+)
+def test_errors_say_where_and_what_is_close(name: str, args: dict[str, object], fragments: list[str]) -> None:
+    found = message(name, args, size=3)
+    for fragment in fragments:
+        assert fragment in found
+
+
+def test_a_part_that_needs_more_is_refused() -> None:
+    assert "also needs size" in message("part", {})
+
+
+def test_a_part_that_cannot_take_the_interface_is_refused() -> None:
+    assert "does not accept shape" in message("part", {}, size=1, shape=(1,))

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from cgan_dist.build import build_networks, build_step, check_inputs
+from cgan_dist.config import Config
+from cgan_dist.distributed import build_accelerator
+from cgan_dist.step import TrainStep
+from cgan_dist.types import Batch
+
+ConfigMaker = Callable[..., Config]
+
+
+def make_step(config: Config) -> TrainStep:
+    inputs = check_inputs(config, world_size=1, rank=0)
+    networks = build_networks(config, inputs.spec, inputs.label_space)
+    return build_step(config, inputs, networks, build_accelerator("no"))
+
+
+def numbered_batches() -> Iterator[Batch]:
+    """Batch n holds images of brightness n."""
+    for number in range(100):
+        yield Batch(torch.full((8, 1, 8, 8), number, dtype=torch.uint8), torch.arange(8) % 3)
+
+
+def watch(step: TrainStep, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Tensor]]:
+    """Records (net, number of its batch, its z) of every update."""
+    seen: list[tuple[str, int, Tensor]] = []
+    for net in ("generator", "discriminator"):
+        real_step = getattr(step, f"{net}_step")
+
+        def record(
+            micro_batches: list[tuple[Tensor, Tensor, Tensor]], net: str = net, real_step: object = real_step
+        ) -> None:
+            images, _, z = micro_batches[0]
+            seen.append((net[0].upper(), round(float((images[0, 0, 0, 0] + 1) * 127.5)), z))
+            real_step(micro_batches)  # type: ignore[operator]
+
+        monkeypatch.setattr(step, f"{net}_step", record)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        ("[G, G, D]", ["G0", "G0", "D0", "G1", "G1", "D1"]),
+        ("[D, G]", ["D0", "G0", "D1", "G1"]),
+        ("[D, D, D, G]", ["D0", "D1", "D2", "G2", "D3", "D4", "D5", "G5"]),
+        ("[G, D, D, G]", ["G0", "D0", "D1", "G1", "G2", "D2", "D3", "G3"]),
+    ],
+)
+def test_each_d_consumes_a_batch_and_a_g_takes_the_next_ds(
+    make_config: ConfigMaker, monkeypatch: pytest.MonkeyPatch, plan: str, expected: list[str]
+) -> None:
+    step = make_step(make_config(f"train.plan={plan}"))
+    seen, batches = watch(step, monkeypatch), numbered_batches()
+    step.iterate(batches, 0)
+    step.iterate(batches, step.images_per_iteration)
+    assert [f"{net}{batch}" for net, batch, _ in seen] == expected
+    assert step.images_per_iteration == 8 * plan.count("D")
+
+
+def test_z_is_shared_by_the_phases_of_a_batch_as_in_the_original(
+    make_config: ConfigMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = make_step(make_config())
+    seen, batches = watch(step, monkeypatch), numbered_batches()
+    step.iterate(batches, 0)
+    step.iterate(batches, 8)
+    first, second = [z for _, _, z in seen[:3]], [z for _, _, z in seen[3:]]
+    assert torch.equal(first[0], first[1])
+    assert torch.equal(first[0], first[2])
+    assert not torch.equal(first[0], second[0])
+
+
+def test_z_is_drawn_anew_for_each_phase_if_told_so(make_config: ConfigMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = make_step(make_config("train.share_z=false"))
+    seen = watch(step, monkeypatch)
+    step.iterate(numbered_batches(), 0)
+    assert len({tuple(z.flatten().tolist()) for _, _, z in seen}) == 3
+
+
+def parameters(network: torch.nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def changed(before: list[Tensor], network: torch.nn.Module) -> bool:
+    return any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+def test_an_update_changes_its_own_network_only_and_leaves_no_gradients(make_config: ConfigMaker) -> None:
+    step = make_step(make_config())
+    batch = next(numbered_batches())
+    micro = step._micro_batches(batch, torch.randn(8, 8))
+    G, D = step.raw_generator, step.raw_discriminator
+    before_g, before_d = parameters(G), parameters(D)
+    step.generator_step(micro)
+    assert changed(before_g, G)
+    assert not changed(before_d, D)
+    before_g = parameters(G)
+    step.discriminator_step(micro)
+    assert changed(before_d, D)
+    assert not changed(before_g, G)
+    assert all(p.grad is None for net in (G, D) for p in net.parameters())
+    assert all(p.requires_grad for net in (G, D) for p in net.parameters())
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker, loss: str) -> None:
+    overrides = [
+        "generator.args.norm=none",
+        "discriminator.args.norm=none",
+        f"loss.adversarial={loss}",
+        "loss.penalties={r1: 1.0, r2: 0.5}",
+    ]
+    whole, parts = make_step(make_config(*overrides)), make_step(make_config(*overrides, "train.micro_batch=2"))
+    assert (whole.rounds, parts.rounds) == (1, 4)
+    for step in (whole, parts):
+        for network in (step.raw_generator, step.raw_discriminator, step.ema.network):
+            network.double()
+        step.pixels = type("Doubles", (), {"normalize": lambda self, images, channels: images.double() / 255})()
+        step._latents = lambda position, phase: torch.sin(torch.arange(64).view(8, 8) + position).double()
+        images = (torch.arange(8 * 64) % 251).to(torch.uint8).view(8, 1, 8, 8)
+        for iteration in range(3):
+            step.iterate(iter([Batch(images, torch.arange(8) % 3)]), iteration * 8)
+    for ours, theirs in zip(parts.raw_generator.parameters(), whole.raw_generator.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-7)
+    torch.testing.assert_close(parts.meter.means(), whole.meter.means(), rtol=1e-7, atol=1e-9)
+
+
+def test_grey_becomes_three_channels_where_the_config_says_so(make_config: ConfigMaker) -> None:
+    step = make_step(make_config("data.channels=3", "data.pixels=half"))
+    ((real, _, _),) = step._micro_batches(next(numbered_batches()), torch.randn(8, 8))
+    assert real.shape == (8, 3, 8, 8)
+    assert step.raw_generator(torch.randn(2, 8), torch.tensor([0, 1])).shape == (2, 3, 8, 8)
+
+
+def test_a_generator_learns_its_labels(make_config: ConfigMaker) -> None:
+    """A few hundred steps on striped images: the stripes must come out as the label says."""
+    from cgan_dist.build import Loader
+
+    config = make_config(
+        "generator.args.width=16",
+        "discriminator={args: {width: 16, norm: none}}",
+        "optim.lr=2e-3",
+        "optim.betas=[0, 0.99]",
+        "loss={adversarial: relativistic, penalties: {r1: 0.1, r2: 0.1}}",
+        "train.plan=[D, G]",
+        "train.batch_size=32",
+    )
+    inputs = check_inputs(config, 1, 0)
+    step = make_step(config)
+    batches = Loader(inputs.shards, batch_size=32, streams=4, seed=0).batches(0)
+    for iteration in range(400):
+        step.iterate(batches, iteration * 32)
+    labels = torch.arange(90) % 3
+    with torch.no_grad():
+        images = step.ema.network(torch.rand(90, 8) * 2 - 1, labels)[:, 0]
+    rows = images[:, ::2].mean((1, 2)) - images[:, 1::2].mean((1, 2)) > 0.7
+    columns = images[:, :, ::2].mean((1, 2)) - images[:, :, 1::2].mean((1, 2)) > 0.7
+    seen = torch.where(rows, 0, torch.where(columns, 1, 2))
+    assert (seen == labels).float().mean() >= 0.95

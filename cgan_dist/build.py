@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from cgan_dist import __version__
-from cgan_dist.checkpoint import Checkpoint, Checkpoints
+from cgan_dist.checkpoint import Checkpoint, Checkpoints, find_checkpoint
 from cgan_dist.conditioning import DISCRIMINATOR_WAYS, GENERATOR_WAYS, LABEL_SPACES
 from cgan_dist.conditioning.base import LabelSpace
 from cgan_dist.config import AdamConfig, Config, parse_config
@@ -40,7 +40,7 @@ from cgan_dist.models import DISCRIMINATORS, GENERATORS
 from cgan_dist.preemption import StopRequest
 from cgan_dist.randomness import derive_seed
 from cgan_dist.registry import Registry
-from cgan_dist.run_folder import check_config_unchanged, save_config, start_logging
+from cgan_dist.run_folder import check_config_unchanged, lock_run, save_config, start_logging
 from cgan_dist.sampling import Sampler
 from cgan_dist.step import TrainStep
 from cgan_dist.tracking import build_trackers
@@ -168,8 +168,12 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
     )
 
 
-def build_trainer(config: Config) -> Trainer:
+def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     """Builds a whole run and restores its newest checkpoint, if it has one; every rank calls it.
+
+    Args:
+        config: of the run.
+        start_from: run folder or checkpoint of another run, where this one begins if it has no checkpoint of its own.
 
     Raises:
         UserError: for everything that can be wrong with config, data and folder, before any process group starts.
@@ -179,10 +183,11 @@ def build_trainer(config: Config) -> Trainer:
     checkpoints = Checkpoints(
         config.run.folder / "checkpoints", config.checkpoint.keep_last, config.checkpoint.keep_every_images
     )
-    stop = StopRequest(config.train.max_hours)
+    lock = lock_run(config.run.folder) if launched_rank() == 0 else None
+    start_logging(config.run.folder if launched_rank() == 0 else None)
+    first = checkpoints.newest() or (find_checkpoint(start_from) if start_from else None)
     accelerator = build_accelerator(inputs.precision)
     if accelerator.is_main_process:
-        start_logging(config.run.folder)
         save_config(config)
     step = build_step(config, inputs, networks, accelerator)
     trainer = Trainer(
@@ -193,7 +198,8 @@ def build_trainer(config: Config) -> Trainer:
         sampler=_sampler(config, step.ema.network, inputs.label_space, config.run.seed),
         evaluator=Evaluator(inputs.shards, config.evaluate.metrics, config.evaluate.count),
         checkpoints=checkpoints,
-        stop=stop,
+        stop=StopRequest(config.train.max_hours),
+        lock=lock,
         facts={
             "config": config.model_dump(),
             "data": inputs.spec.to_dict(),
@@ -210,7 +216,7 @@ def build_trainer(config: Config) -> Trainer:
         accelerator.num_processes,
         step.share,
     )
-    _resume(trainer, checkpoints)
+    _resume(trainer, first)
     if accelerator.is_main_process:
         trainer.trackers = build_trackers(
             config.tracking.trackers,
@@ -253,20 +259,22 @@ def load_evaluation(
     return Evaluator(shards, metrics, count), load_sampler(checkpoint, seed, device)
 
 
-def _resume(trainer: Trainer, checkpoints: Checkpoints) -> None:
-    """Restores the checkpoint that the main process chose, on every rank."""
-    found = checkpoints.newest() if trainer.accelerator.is_main_process else None
+def _resume(trainer: Trainer, found: Checkpoint | None) -> None:
+    """Restores the checkpoint that the main process found, on every rank."""
     folder = from_main(found.folder if found else None)
     if not isinstance(folder, Path):
         return
-    checkpoint = found or Checkpoint(folder)
+    checkpoint = found if found and found.folder == folder else Checkpoint(folder)
     before, now = checkpoint.state["data"]["fingerprint"], trainer.facts["data"]["fingerprint"]
     if before != now:
         raise UserError(
             f"data.path: {folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
             "Choose another run.name, or give the old data.path."
         )
-    trainer.restore(checkpoint)
+    try:
+        trainer.restore(checkpoint)
+    except RuntimeError as error:  # load_state_dict: another architecture
+        raise UserError(f"{folder}: its networks are not those of this config: {error}") from error
     logger.info("Going on from %s at %s images.", folder, f"{trainer.images_seen:,}")
 
 

@@ -50,8 +50,14 @@ def main() -> None:
     type=click.Choice(["none", "wandb", "tensorboard"]),
     help="Instead of tracking.trackers; may be given twice.",
 )
+@click.option(
+    "--from",
+    "start_from",
+    type=click.Path(path_type=Path),
+    help="Run folder or checkpoint of another run to begin with; ignored once this run has a checkpoint of its own.",
+)
 @OVERRIDES
-def train(config: Path, trackers: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+def train(config: Path, trackers: tuple[str, ...], start_from: Path | None, overrides: tuple[str, ...]) -> None:
     """Train, or go on from the run folder's newest checkpoint.
 
     For several processes start it with a launcher: accelerate launch launch/train.py --config configs/demo.yaml
@@ -61,7 +67,7 @@ def train(config: Path, trackers: tuple[str, ...], overrides: tuple[str, ...]) -
 
     chosen = [name for name in trackers if name != "none"]
     extra = [f"tracking.trackers=[{', '.join(chosen)}]"] if trackers else []
-    trainer = build_trainer(load_config(config, [*overrides, *extra]))
+    trainer = build_trainer(load_config(config, [*overrides, *extra]), start_from)
     try:
         trainer.fit()
     finally:

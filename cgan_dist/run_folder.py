@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
+import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
@@ -13,6 +16,7 @@ from cgan_dist.yaml_text import dump_yaml, read_yaml
 
 CONFIG = "config.yaml"
 LOG = "log.txt"
+LOCK = "lock"
 MAY_CHANGE = (
     "run.dir",
     "data.path",
@@ -53,6 +57,32 @@ def check_config_unchanged(config: Config) -> None:
         )
 
 
+def lock_run(folder: Path) -> IO[str]:
+    """Claims the run folder for this process until it ends, however it ends; only rank 0 calls it.
+
+    Returns:
+        The open lock file, which must be kept: closing it gives the claim up.
+
+    Raises:
+        UserError: if another process is training this run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / LOCK).open("a+", encoding="utf-8")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited by loader workers
+    except OSError:
+        file.seek(0)
+        owner = file.read().strip()
+        raise UserError(
+            f"run.name: {folder} is being trained by another process ({owner or 'unknown'}). Wait for it, stop it, or "
+            "choose another run.name."
+        ) from None
+    file.truncate(0)
+    file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    return file
+
+
 def save_config(config: Config) -> None:
     """Writes the resolved config; only the main process calls it."""
     config.run.folder.mkdir(parents=True, exist_ok=True)
@@ -62,20 +92,24 @@ def save_config(config: Config) -> None:
 
 
 def start_logging(folder: Path | None) -> None:
-    """Sends this package's messages to the terminal and, with details, to `folder/log.txt`; main process only."""
+    """Sends this package's messages to the terminal and, with details, to `folder/log.txt`; nowhere if null.
+
+    Every rank calls it, the main process with the run folder and the others with null.
+    """
     package = logging.getLogger("cgan_dist")
     package.setLevel(logging.DEBUG)
     package.propagate = False
     package.handlers.clear()
+    if folder is None:
+        package.addHandler(logging.NullHandler())
+        return
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     package.addHandler(terminal)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(folder / LOG, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        package.addHandler(file)
+    file = logging.FileHandler(folder / LOG, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package.addHandler(file)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

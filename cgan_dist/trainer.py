@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from PIL import Image
@@ -39,6 +39,7 @@ class Trainer:
     Attributes:
         folder: the run folder.
         facts: what else goes into every checkpoint (config, data, versions), JSON-ready.
+        lock: the claim on the run folder, held as long as the trainer lives; None on every rank but 0.
         trackers: where numbers go; None on every rank but the main one.
         images_seen: the clock: real images that D consumed, over all ranks.
     """
@@ -52,6 +53,7 @@ class Trainer:
     checkpoints: Checkpoints
     stop: StopRequest
     facts: dict[str, Any]
+    lock: IO[str] | None = None
     trackers: Trackers | None = None
     images_seen: int = 0
 
@@ -64,7 +66,7 @@ class Trainer:
         """Trains until `train.total_images` or a request to stop; safe to interrupt and to run again."""
         batches = self.loader.batches(self.images_seen)
         maintained = self.images_seen > 0  # a checkpoint is the last thing that maintenance writes
-        with self._progress() as progress:
+        with self.stop, self._progress() as progress:
             while True:
                 finished = self.images_seen >= self.config.train.total_images
                 stopping = not finished and self._stop_agreed()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,14 @@ def _fresh_accelerate_state() -> None:
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """A run takes over the package's logger; each test gets it back as it was."""
+    yield
+    package = logging.getLogger("cgan_dist")
+    for handler in package.handlers:
+        handler.close()
+    package.handlers.clear()
+    package.propagate = True

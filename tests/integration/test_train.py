@@ -15,6 +15,8 @@ from PIL import Image
 from cgan_dist.checkpoint import find_checkpoint
 from cgan_dist.cli import main
 from cgan_dist.config import load_config
+from cgan_dist.data.labelled import LabelledImages
+from cgan_dist.data.writer import write_shards
 
 Cli = Callable[..., Result]
 
@@ -65,6 +67,33 @@ def test_going_on_equals_never_having_stopped(cli: Cli, trained: Path, config_fi
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
     for name in ("optimizer_g", "optimizer_d"):
         torch.testing.assert_close(resumed.optimizer(name), straight.optimizer(name), rtol=0, atol=0)
+
+
+def test_beginning_with_the_checkpoint_of_another_run(
+    cli: Cli, trained: Path, config_file: Path, tmp_path: Path
+) -> None:
+    other = ("train", "--config", config_file, "run.name=other", "train.total_images=96", "--from", trained)
+    assert cli(*other).exit_code == 0
+    assert "Going on from" in (tmp_path / "runs" / "other" / "log.txt").read_text()
+    assert find_checkpoint(tmp_path / "runs" / "other").images_seen == 96
+    assert find_checkpoint(trained).images_seen == 64
+    assert cli(*other, "train.total_images=128").exit_code == 0
+    assert "at 96 images" in (tmp_path / "runs" / "other" / "log.txt").read_text()
+
+
+def test_beginning_with_other_networks_is_refused(cli: Cli, trained: Path, config_file: Path) -> None:
+    result = cli("train", "--config", config_file, "run.name=other", "generator.args.width=8", "--from", trained)
+    assert result.exit_code == 2
+    assert "its networks are not those of this config" in result.output
+
+
+def test_data_that_changed_under_a_run_is_refused(
+    cli: Cli, trained: Path, config_file: Path, tmp_path: Path, stripes: LabelledImages
+) -> None:
+    write_shards(stripes, tmp_path / "other-data", 5, seed=1)
+    result = cli("train", "--config", config_file, f"data.path={tmp_path / 'other-data'}", "train.total_images=128")
+    assert result.exit_code == 2
+    assert "was trained on other data" in result.output
 
 
 def test_sampling_a_grid_by_name(cli: Cli, trained: Path, tmp_path: Path) -> None:

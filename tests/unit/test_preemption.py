@@ -2,34 +2,32 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from cgan_dist.preemption import SIGNALS, StopRequest
 
 
-@pytest.fixture(autouse=True)
-def _restored_handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_remembered(number: signal.Signals) -> None:
-    stop = StopRequest()
-    assert stop.reason() is None
-    os.kill(os.getpid(), number)
-    assert stop.reason() == f"received {number.name}"
+    with StopRequest() as stop:
+        assert stop.reason() is None
+        os.kill(os.getpid(), number)
+        assert stop.reason() == f"received {number.name}"
 
 
 def test_the_second_signal_stops_at_once() -> None:
-    StopRequest()
-    os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with StopRequest():
         os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_afterwards_signals_do_what_they_did_before() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with StopRequest():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_the_deadline_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
-from cgan_dist.run_folder import check_config_unchanged, save_config
+from cgan_dist.run_folder import check_config_unchanged, lock_run, save_config
 
 ConfigMaker = Callable[..., Config]
 
@@ -32,3 +35,18 @@ def test_a_folder_of_a_different_config_is_refused(make_config: ConfigMaker, ove
     with pytest.raises(UserError, match=r"belongs to a different config") as caught:
         check_config_unchanged(make_config(override))
     assert line in str(caught.value)
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cgan_dist.run_folder import lock_run; "
+        f"lock = lock_run(Path({str(tmp_path)!r})); print('locked', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "locked\n"
+    with pytest.raises(UserError, match=rf"is being trained by another process \(pid {other.pid} on "):
+        lock_run(tmp_path)
+    other.kill()
+    other.communicate()
+    lock_run(tmp_path).close()

@@ -73,13 +73,13 @@ def test_a_grid_is_reproducible_and_random_ones_depend_on_the_position(sampler: 
 
 
 def test_columns_stand_under_their_names() -> None:
-    images = torch.stack([torch.full((3, 28, 28), value, dtype=torch.uint8) for value in (10, 60, 110, 160, 210, 240)])
+    images = torch.stack([torch.full((3, 48, 48), value, dtype=torch.uint8) for value in (10, 60, 110, 160, 210, 240)])
     grid = np.asarray(draw_grid(images, ["cat", "dog", "owl"]))
-    assert grid.shape == (grid.shape[0], 3 * 30 + 2, 3)
-    body = grid[-60:]
-    assert [int(body[row, column, 0]) for row in (15, 45) for column in (16, 46, 76)] == [10, 60, 110, 160, 210, 240]
-    head = grid[:-60]
-    assert all((head[:, 2 + 30 * k : 30 + 30 * k] < 128).any() for k in range(3))  # something is written there
+    assert grid.shape == (grid.shape[0], 3 * 50 + 2, 3)
+    body = grid[-100:]
+    assert [int(body[row, column, 0]) for row in (25, 75) for column in (26, 76, 126)] == [10, 60, 110, 160, 210, 240]
+    head = grid[:-100]
+    assert all((head[:, 2 + 50 * k : 50 + 50 * k] < 128).any() for k in range(3))  # something is written there
 
 
 def test_small_images_are_enlarged() -> None:

@@ -1,0 +1,73 @@
+"""What is shipped and what is written down must work: every config, every command in the README."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cgan_dist import cli
+from cgan_dist.config import Config
+from tests.launching import ROOT
+
+CONFIGS = sorted((ROOT / "configs").glob("**/*.yaml"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(document: Path) -> list[list[str]]:
+    """The words of every line in a bash block, its comment and leading variables left out."""
+    blocks = re.findall(r"```bash\n(.*?)```", document.read_text(), re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [[word for word in line if not re.match(r"^[A-Z_]+=", word)] for line in lines if line]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_config_passes_the_check(path: Path, digits_folder: Path, tmp_path: Path) -> None:
+    arguments = [
+        "check",
+        "--config",
+        str(path),
+        f"data.path={digits_folder}",
+        f"run.dir={tmp_path}",
+        "--processes",
+        "2",
+    ]
+    result = CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "All checks passed; nothing was trained." in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_documented_command_can_be_parsed(document: Path) -> None:
+    for words in commands(document):
+        starts = [i for i, word in enumerate(words) if word in ("cgan-dist", "launch/local.sh") or word.endswith(".py")]
+        if not starts:
+            assert words[0] in ("make", "source", "wandb"), f"unknown command {words}"
+            continue
+        program, rest = words[starts[0]], words[starts[0] + 1 :]
+        name = rest.pop(0) if program == "cgan-dist" else "train"
+        command = cli.main.commands[name]
+        with command.make_context(name, rest):
+            pass
+        for option, value in zip(rest, rest[1:], strict=False):
+            assert option != "--config" or (ROOT / value).is_file(), f"{value} in {document.name} does not exist"
+        assert program == "cgan-dist" or (ROOT / program).is_file()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files_that_exist(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_configuration_page_names_every_key() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for section, field in Config.model_fields.items():
+        model = field.annotation
+        assert model is not None
+        for key in model.model_fields:  # type: ignore[attr-defined]
+            assert re.search(rf"`(?:{section})?\.{key}`", page), f"{section}.{key} is not in docs/configuration.md"

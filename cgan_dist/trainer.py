@@ -61,6 +61,7 @@ class Trainer:
         self.accelerator = self.step.accelerator
         self.last_log_seconds = time.perf_counter()
         self.maintenance_seconds = 0.0
+        self.images_timed = 0
 
     def fit(self) -> None:
         """Trains until `train.total_images` or a request to stop; safe to interrupt and to run again."""
@@ -76,6 +77,7 @@ class Trainer:
                     break
                 self.step.iterate(batches, self.images_seen)
                 self.images_seen += self.step.images_per_iteration
+                self.images_timed += self.step.images_per_iteration
                 progress.update(self.step.images_per_iteration)
                 maintained = False
 
@@ -99,27 +101,25 @@ class Trainer:
         sample = finished or self._due(config.sample.interval_images) or not self.images_seen
         evaluate = bool(config.evaluate.metrics) and (finished or self._due(config.evaluate.interval_images))
         checkpoint = self.images_seen > 0 and (finished or stopping or self._due(config.checkpoint.interval_images))
-        if log:
-            self._log()
         if sample or evaluate or checkpoint:
-            average_buffers(
-                self.accelerator, [self.step.raw_generator, self.step.raw_discriminator, self.step.ema.network]
-            )
+            step = self.step
+            average_buffers(self.accelerator, [step.raw_generator, step.raw_discriminator, step.ema.network])
+        values = self._interval_means() if log else {}
         if self.trackers is not None:
+            if evaluate:
+                values |= self.evaluator.scores(self.sampler)
+            if values:  # one line for one point of the clock
+                self.trackers.scalars(self.images_seen, values)
+                logger.debug("images %d | %s", self.images_seen, " | ".join(f"{k} {v:.4g}" for k, v in values.items()))
             if self._due(config.tracking.histograms_interval_images):
                 self.trackers.histograms(self.images_seen, self._weights())
             if sample:
                 self._sample()
-            if evaluate:
-                self.trackers.scalars(self.images_seen, self.evaluator.scores(self.sampler))
         if checkpoint:
             self._checkpoint()
         if stopping:
-            logger.info(
-                "Stopping at %s images: %s. The same command goes on from here.",
-                f"{self.images_seen:,}",
-                self.stop.reason() or "another process was asked to",
-            )
+            why = self.stop.reason() or "another process was asked to"
+            logger.info("Stopping at %s images: %s. The same command goes on.", f"{self.images_seen:,}", why)
         self.maintenance_seconds += time.perf_counter() - started
 
     def _due(self, interval_images: int | None) -> bool:
@@ -136,24 +136,27 @@ class Trainer:
             return mine
         return self._due(self.config.tracking.interval_images) and any_rank(self.accelerator, mine)
 
-    def _log(self) -> None:
+    def _interval_means(self) -> dict[str, float]:
+        """Averages since the last log line, over ranks; empty if there was no step; every rank calls it."""
         means = mean_over_ranks(self.accelerator, self.step.meter.means())
-        images = self.step.meter.counts.get("loss/d", 0) // self.step.rounds * self.config.train.batch_size
         self.step.meter.reset()
         now = time.perf_counter()
         training_seconds = max(now - self.last_log_seconds - self.maintenance_seconds, 1e-9)
-        means["perf/images_per_second"] = images / training_seconds
-        means["perf/data_wait"] = self.step.waited_seconds / training_seconds
-        self.last_log_seconds, self.maintenance_seconds, self.step.waited_seconds = now, 0.0, 0.0
+        images, waited_seconds = self.images_timed, self.step.waited_seconds
+        self.last_log_seconds, self.maintenance_seconds = now, 0.0
+        self.images_timed, self.step.waited_seconds = 0, 0.0
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise UserError(
                 f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The last "
                 f"checkpoint in {self.checkpoints.folder} is from before. Lower optim.lr, or raise loss.penalties."
             )
-        if self.trackers is not None and images:
-            self.trackers.scalars(self.images_seen, means)
-            logger.debug("images %d | %s", self.images_seen, " | ".join(f"{k} {v:.4g}" for k, v in means.items()))
+        if not means:
+            return {}
+        return means | {
+            "perf/images_per_second": images / training_seconds,
+            "perf/data_wait": waited_seconds / training_seconds,
+        }
 
     def _sample(self) -> None:
         sample = self.config.sample

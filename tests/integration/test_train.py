@@ -164,6 +164,7 @@ def test_metrics_during_training(cli: Cli, config_file: Path, tmp_path: Path) ->
     )
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in (tmp_path / "runs" / "test" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in lines] == [16, 32, 48, 64]
     assert [line["images"] for line in lines if "eval/label_accuracy" in line] == [32, 64]
 
 

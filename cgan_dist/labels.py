@@ -1,0 +1,169 @@
+"""Label schemas: what the labels of a data set are, as the manifest states it and every reader checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cgan_dist.errors import UserError
+
+HISTOGRAM_BINS = 10
+Labels = NDArray[Any]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    dtype: ClassVar[np.dtype[Any]]
+    """How labels are stored."""
+
+    @property
+    def width(self) -> int | None:
+        """Values per image: labels are (N, width); None where they are (N,)."""
+        raise NotImplementedError
+
+    def check(self, labels: Labels, where: str) -> None:
+        """Holds stored labels against the schema.
+
+        Raises:
+            UserError: beginning with `where`, at the first label of another type, shape or range.
+        """
+        expected = (len(labels),) if self.width is None else (len(labels), self.width)
+        if labels.shape != expected or labels.dtype != self.dtype:
+            raise UserError(f"{where}: labels are {labels.shape} {labels.dtype}, expected {expected} {self.dtype}.")
+        self._check_range(labels, where)
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Counts images by what their label says, for a person to look at."""
+        raise NotImplementedError
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        raise NotImplementedError
+
+
+class ClassLabels(_Schema):
+    """One of N named classes: (N,) int64, the position of the name."""
+
+    kind: Literal["classes"] = "classes"
+    names: Annotated[list[str], Field(min_length=1)]
+
+    dtype = np.dtype(np.int64)
+
+    @property
+    def width(self) -> None:
+        """Labels are (N,)."""
+        return None
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Images of each class."""
+        counts = np.bincount(labels, minlength=len(self.names))
+        return {name: int(count) for name, count in zip(self.names, counts, strict=True)}
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        outside = np.flatnonzero((labels < 0) | (labels >= len(self.names)))
+        if len(outside):
+            first = int(outside[0])
+            raise UserError(f"{where}: image {first} has label {labels[first]}; expected 0..{len(self.names) - 1}.")
+
+
+class AttributeLabels(_Schema):
+    """A independent yes/no attributes: (N, A) uint8, each 0 or 1."""
+
+    kind: Literal["attributes"] = "attributes"
+    names: Annotated[list[str], Field(min_length=1)]
+
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def width(self) -> int:
+        """One value per name."""
+        return len(self.names)
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Images that have each attribute."""
+        return {name: int(count) for name, count in zip(self.names, labels.sum(0, dtype=np.int64), strict=True)}
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        for image, attribute in np.argwhere(labels > 1)[:1]:
+            raise UserError(
+                f"{where}: image {image}, {self.names[attribute]}: {labels[image, attribute]}; expected 0 or 1."
+            )
+
+
+class ContinuousLabels(_Schema):
+    """D real values, each within its stated range: (N, D) float32."""
+
+    kind: Literal["continuous"] = "continuous"
+    names: Annotated[list[str], Field(min_length=1)]
+    ranges: list[tuple[float, float]]
+
+    dtype = np.dtype(np.float32)
+
+    @property
+    def width(self) -> int:
+        """One value per name."""
+        return len(self.names)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("ranges"), list):  # JSON has no tuples
+            return values | {"ranges": [tuple(pair) if isinstance(pair, list) else pair for pair in values["ranges"]]}
+        return values
+
+    @model_validator(mode="after")
+    def _one_range_each(self) -> ContinuousLabels:
+        if len(self.ranges) != len(self.names) or any(low >= high for low, high in self.ranges):
+            raise ValueError("expected one range [low, high] with low < high for each name")
+        return self
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Images in each of ten equal parts of each range."""
+        found: dict[str, int] = {}
+        for name, (low, high), values in zip(self.names, self.ranges, labels.T, strict=True):
+            counts, edges = np.histogram(values, bins=HISTOGRAM_BINS, range=(low, high))
+            found |= {
+                f"{name} {left:.4g}..{right:.4g}": int(count)
+                for left, right, count in zip(edges, edges[1:], counts, strict=False)
+            }
+        return found
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        low, high = np.array(self.ranges, np.float32).T
+        for image, column in np.argwhere(~((labels >= low) & (labels <= high)))[:1]:  # ~ also catches nan
+            raise UserError(
+                f"{where}: image {image}, {self.names[column]}: {labels[image, column]}; expected "
+                f"{low[column]:g} to {high[column]:g}."
+            )
+
+
+class NoLabels(_Schema):
+    """Unlabelled images: (N, 0) uint8."""
+
+    kind: Literal["none"] = "none"
+
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def width(self) -> int:
+        """Labels are (N, 0)."""
+        return 0
+
+    @property
+    def names(self) -> Sequence[str]:
+        """There are none."""
+        return []
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Nothing to count."""
+        return {}
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        """Nothing can be outside."""
+
+
+LabelSchema = Annotated[ClassLabels | AttributeLabels | ContinuousLabels | NoLabels, Field(discriminator="kind")]

@@ -38,7 +38,7 @@ test: setup  ## Run all tests
 lint: setup  ## Check style and spelling
 	ruff check .
 	ruff format --check .
-	codespell --skip='.git,.venv,data,runs,*.svg,*.egg-info' .
+	codespell --skip='.git,.venv,./data,./runs,*.egg-info' .
 
 types: setup  ## Check types
 	mypy

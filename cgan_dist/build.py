@@ -16,14 +16,16 @@ from accelerate import Accelerator
 from torch import nn
 
 from cgan_dist import __version__
+from cgan_dist.augment import AUGMENTATIONS
+from cgan_dist.augment.base import Pipeline
 from cgan_dist.checkpoint import Checkpoint, Checkpoints, find_checkpoint
 from cgan_dist.conditioning import DISCRIMINATOR_WAYS, GENERATOR_WAYS, LABEL_SPACES
 from cgan_dist.conditioning.base import LabelSpace
-from cgan_dist.config import AdamConfig, Config, parse_config
+from cgan_dist.config import AdamConfig, Config, DataConfig, parse_config
 from cgan_dist.data.loader import Loader
-from cgan_dist.data.manifest import read_manifest
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.data.shards import ShardSet
+from cgan_dist.data.storage import Storage
 from cgan_dist.distributed import (
     build_accelerator,
     from_main,
@@ -36,6 +38,7 @@ from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator
 from cgan_dist.losses import ADVERSARIAL
 from cgan_dist.losses.objective import Objective
+from cgan_dist.metrics import METRICS
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 from cgan_dist.preemption import StopRequest
 from cgan_dist.randomness import derive_seed
@@ -43,7 +46,7 @@ from cgan_dist.registry import Registry
 from cgan_dist.run_folder import check_config_unchanged, lock_run, save_config, start_logging
 from cgan_dist.sampling import Sampler
 from cgan_dist.step import TrainStep
-from cgan_dist.tracking import build_trackers
+from cgan_dist.tracking import build_trackers, check_trackers
 from cgan_dist.trainer import Trainer
 from cgan_dist.types import DataSpec
 
@@ -58,6 +61,7 @@ class Inputs:
     spec: DataSpec
     label_space: LabelSpace
     objective: Objective
+    augment: Pipeline
     precision: str
 
 
@@ -69,42 +73,67 @@ class Networks:
     discriminator: nn.Module
 
 
-def check_inputs(config: Config, world_size: int, rank: int) -> Inputs:
+def check_inputs(config: Config, world_size: int, rank: int, everything: bool = False) -> Inputs:
     """Checks the config against the launcher, this machine, the shards and the run folder; touches no process group.
 
-    Rank 0 reads every shard once; the others check names and sizes.
+    Args:
+        config: to check.
+        world_size: processes to be.
+        rank: 0 reads every shard of a set below 256 MiB; the others check names and sizes. Larger sets are checked
+            shard by shard as they are opened.
+        everything: read every shard, however large the set is.
 
     Raises:
         UserError: for the first thing that is wrong.
     """
     config.check_world_size(world_size)
     precision = resolve_precision(config.train.precision)
-    folder = Path(config.data.path)
-    shards = ShardSet(folder, read_manifest(folder), config.data.cache)
+    shards = open_shards(config.data)
     spec = shards.manifest.spec
     if config.data.channels not in (None, spec.channels) and spec.channels != 1:
         raise UserError(
-            f"data.channels: found {config.data.channels}, but the images in {folder} have {spec.channels} "
+            f"data.channels: found {config.data.channels}, but the images in {config.data.path} have {spec.channels} "
             "channels; only grey images can be repeated. Leave it out."
         )
     if rank == 0:
-        shards.verify()
+        shards.verify() if everything else shards.verify_if_small()
     else:
         shards.check_files()
     check_config_unchanged(config)
+    check_trackers(config.tracking.trackers)
+    for metric in config.evaluate.metrics:
+        METRICS.resolve(metric, "evaluate.metrics")
+    if precision == "fp16" and any(config.loss.penalties.values()):
+        raise UserError(
+            "train.precision: fp16 with loss.penalties is not supported: small gradients of the penalty would vanish. "
+            "Take bf16 or no."
+        )
     return Inputs(
         shards=shards,
         spec=spec,
         label_space=build_label_space(config, spec),
         objective=Objective(ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {}), config.loss.penalties),
+        augment=build_augment(config.data),
         precision=precision,
     )
+
+
+def open_shards(config: DataConfig) -> ShardSet:
+    """Opens what `data.path` names; reads the manifest only."""
+    storage = Storage(config.path, config.cache_dir, config.allow_pipe)
+    return ShardSet(storage, config.cache, config.on_error, config.max_bad_share)
+
+
+def build_augment(config: DataConfig) -> Pipeline:
+    """Builds the augmentations of what D is shown."""
+    parts = {name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.augment}
+    return Pipeline(parts, half_range=-PIXEL_RANGES[config.pixels].offset)
 
 
 def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
     """Builds the label space over the data's classes."""
     return LABEL_SPACES.build(  # type: ignore[no-any-return]
-        config.conditioning.labels, "conditioning.labels", {}, names=spec.class_names
+        config.conditioning.labels, "conditioning.labels", {}, schema=spec.labels
     )
 
 
@@ -165,6 +194,7 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
         objective=inputs.objective,
         label_space=inputs.label_space,
         pixels=PIXEL_RANGES[config.data.pixels],
+        augment=inputs.augment,
     )
 
 
@@ -186,9 +216,9 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     lock = lock_run(config.run.folder) if launched_rank() == 0 else None
     start_logging(config.run.folder if launched_rank() == 0 else None)
     first = checkpoints.newest() or (find_checkpoint(start_from) if start_from else None)
+    if first is not None:
+        check_resumable(first, inputs.spec, networks)
     accelerator = build_accelerator(inputs.precision)
-    if accelerator.is_main_process:
-        save_config(config)
     step = build_step(config, inputs, networks, accelerator)
     trainer = Trainer(
         config=config,
@@ -218,6 +248,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     )
     _resume(trainer, first)
     if accelerator.is_main_process:
+        save_config(config)
         trainer.trackers = build_trackers(
             config.tracking.trackers,
             config.run.folder,
@@ -248,34 +279,43 @@ def load_evaluation(
         UserError: if the shards are missing or damaged, or a metric is unknown.
     """
     config = parse_config(checkpoint.state["config"], str(checkpoint.folder))
-    folder = data or Path(config.data.path)
-    shards = ShardSet(folder, read_manifest(folder), config.data.cache)
-    shards.verify()
-    names = checkpoint.state["data"]["class_names"]
-    if shards.manifest.labels.names != names:
-        raise UserError(
-            f"--data {folder}: its classes are {shards.manifest.labels.names}, the checkpoint's are {names}."
-        )
+    shards = open_shards(config.data.model_copy(update={"path": str(data)}) if data else config.data)
+    shards.verify_if_small()
+    before, now = checkpoint.state["data"]["labels"], shards.manifest.labels.model_dump()
+    if before != now:
+        raise UserError(f"--data {shards.storage.location}: its labels are {now}, the checkpoint's are {before}.")
     return Evaluator(shards, metrics, count), load_sampler(checkpoint, seed, device)
+
+
+def check_resumable(checkpoint: Checkpoint, spec: DataSpec, networks: Networks) -> None:
+    """Checks that a checkpoint is of this data and of these networks, before a process group starts.
+
+    Raises:
+        UserError: saying what differs.
+    """
+    before, now = checkpoint.state["data"]["fingerprint"], spec.fingerprint
+    if before != now:
+        raise UserError(
+            f"data.path: {checkpoint.folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
+            "Choose another run.name, or give the old data.path."
+        )
+    for name, network in vars(networks).items():
+        saved = {key: tuple(value.shape) for key, value in checkpoint.tensors(name).items()}
+        built = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+        for key in sorted(saved.keys() | built.keys()):
+            if saved.get(key) != built.get(key):
+                raise UserError(
+                    f"{checkpoint.folder}: its {name} is not that of this config: {key} is {saved.get(key)} there and "
+                    f"{built.get(key)} here."
+                )
 
 
 def _resume(trainer: Trainer, found: Checkpoint | None) -> None:
     """Restores the checkpoint that the main process found, on every rank."""
     folder = from_main(found.folder if found else None)
-    if not isinstance(folder, Path):
-        return
-    checkpoint = found if found and found.folder == folder else Checkpoint(folder)
-    before, now = checkpoint.state["data"]["fingerprint"], trainer.facts["data"]["fingerprint"]
-    if before != now:
-        raise UserError(
-            f"data.path: {folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
-            "Choose another run.name, or give the old data.path."
-        )
-    try:
-        trainer.restore(checkpoint)
-    except RuntimeError as error:  # load_state_dict: another architecture
-        raise UserError(f"{folder}: its networks are not those of this config: {error}") from error
-    logger.info("Going on from %s at %s images.", folder, f"{trainer.images_seen:,}")
+    if isinstance(folder, Path):
+        trainer.restore(found if found and found.folder == folder else Checkpoint(folder))
+        logger.info("Going on from %s at %s images.", folder, f"{trainer.images_seen:,}")
 
 
 def _loader(config: Config, shards: ShardSet, accelerator: Accelerator) -> Loader:
@@ -297,7 +337,8 @@ def _sampler(config: Config, generator: nn.Module, label_space: LabelSpace, seed
 
 
 def _adam(network: nn.Module, config: AdamConfig) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=config.lr, betas=(config.betas[0], config.betas[1]), fused=True)
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(trainable, lr=config.lr, betas=(config.betas[0], config.betas[1]), fused=True)
 
 
 def _only_way(registry: Registry, names: list[str], where: str) -> Any:

@@ -135,7 +135,7 @@ class Checkpoints:
                 f"{fresh}: cannot write the checkpoint: {error.strerror or error}. Earlier checkpoints are "
                 "untouched; free space or mend the folder, then give the same command again."
             ) from error
-        self._prune()
+        self._prune(images_seen)
         return final
 
     def newest(self) -> Checkpoint | None:
@@ -152,7 +152,10 @@ class Checkpoints:
             return []
         return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"step-\d+", path.name))
 
-    def _prune(self) -> None:
+    def _prune(self, images_seen: int) -> None:
+        for folder in self._saved():
+            if int(folder.name.removeprefix("step-")) > images_seen:  # damaged, or of a future that is being redone
+                shutil.rmtree(folder, ignore_errors=True)
         for folder in self._saved()[: -self.keep_last]:
             images = int(folder.name.removeprefix("step-"))
             if not self.keep_every_images or images % self.keep_every_images:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cgan_dist import __version__
 from cgan_dist.errors import UserError
 
+if TYPE_CHECKING:
+    from cgan_dist.data.shards import ShardSet
+
 CONFIG_OPTION = click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML file.")
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
 EXIT_USER_ERROR = 2
+SILENT_SECONDS = 3
+SHEET = "contact-sheet.png"
+HISTOGRAM_COLUMNS = 40
 
 
 class UserCommand(click.Command):
-    """Shows a UserError as one message, without a traceback, and exits with code 2; other ranks stay silent."""
+    """Shows a UserError as one message, without a traceback, and exits with code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""
@@ -29,9 +36,11 @@ class UserCommand(click.Command):
         except UserError as error:
             from cgan_dist.distributed import launched_rank
 
-            if launched_rank() == 0:
-                click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-                click.echo(str(error), err=True)
+            if launched_rank() > 0:
+                time.sleep(SILENT_SECONDS)  # what rank 0 has found too, it has said; then the launcher ends this rank
+            who = f"Error (rank {launched_rank()}): " if launched_rank() else "Error: "
+            click.secho(who, fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
             sys.exit(EXIT_USER_ERROR)
 
 
@@ -92,23 +101,91 @@ def check(config: Path, processes: int, overrides: tuple[str, ...]) -> None:
 @click.argument("source")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--source", "folder", type=click.Path(path_type=Path), help="Folder with the files to read.")
-@click.option("--split", default="train", show_default=True, help="train, test or all.")
+@click.option("--split", default="train", show_default=True, help="train, valid, test or all, where the source has it.")
 @click.option("--shards", default=8, show_default=True, help="How many; a multiple of data.streams mixes best.")
 @click.option("--seed", default=0, show_default=True, help="Of the global shuffle.")
-def prepare(source: str, out: Path, folder: Path | None, split: str, shards: int, seed: int) -> None:
-    """Pack a labelled image set (mnist5k, mnist, fashion_mnist) into WebDataset shards."""
-    from cgan_dist.data import SOURCES
-    from cgan_dist.data.writer import write_shards
+@click.option("--size", type=click.IntRange(1), help="Crop the centre square and resize it to this side.")
+@click.option("--channels", type=click.Choice(["1", "3"]), help="Turn colour to grey, or repeat grey.")
+@click.option(
+    "--encoding", type=click.Choice(["raw", "jpeg", "png", "webp"]), help="Default: raw up to 64 px, else jpeg."
+)
+@click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of jpeg and webp.")
+@click.option("--processes", type=click.IntRange(1), help="Default: one per core.")
+@click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the source, e.g. attributes=[Smiling]."
+)
+def prepare(
+    source: str,
+    out: Path,
+    folder: Path | None,
+    split: str,
+    options: tuple[str, ...],
+    processes: int | None,
+    channels: str | None,
+    **plan: Any,
+) -> None:
+    """Pack a labelled image set into WebDataset shards, with a manifest and a contact sheet.
 
-    data = SOURCES.resolve(source, "SOURCE")(folder, split)
-    manifest = write_shards(data, out, shards, seed)
-    image = manifest.image
+    SOURCE is mnist5k, mnist, fashion_mnist, cifar10, celeba, folder, csv, jsonl, idx, npz, or package.module:function.
+    """
+    from cgan_dist.data import SOURCES
+    from cgan_dist.data.shards import ShardSet
+    from cgan_dist.data.storage import Storage
+    from cgan_dist.data.writer import Plan, write_shards
+    from cgan_dist.yaml_text import set_dotted
+
+    values: dict[str, Any] = {}
+    for option in options:
+        set_dotted(values, option)
+    found = SOURCES.build(source, "SOURCE", values, folder=folder, split=split)
+    write_shards(found, out, Plan(channels=int(channels) if channels else None, **plan), processes)
+    _describe(ShardSet(Storage(out)), out / SHEET)
+
+
+@main.command(cls=UserCommand)
+@click.argument("folder")
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Where to draw the contact sheet; default: in the folder."
+)
+def inspect(folder: str, sheet: Path | None) -> None:
+    """Print what a folder (or URL) of shards holds and draw its contact sheet."""
+    from cgan_dist.data.shards import ShardSet
+    from cgan_dist.data.storage import Storage
+
+    shards = ShardSet(Storage(folder))
+    _describe(shards, sheet or (Path(SHEET) if shards.storage.is_remote else Path(folder) / SHEET))
+
+
+@main.command(cls=UserCommand)
+@click.argument("folder")
+def verify(folder: str) -> None:
+    """Read every shard of a folder (or URL) and hold it against the manifest: sha256, every image, every label."""
+    from cgan_dist.data.shards import ShardSet
+    from cgan_dist.data.storage import Storage
+
+    shards = ShardSet(Storage(folder), cache="none")
+    shards.verify()
+    click.echo(f"{folder}: {shards.manifest.count:,} images in {len(shards.manifest.shards)} shards, all as prepared.")
+
+
+def _describe(shards: ShardSet, sheet: Path) -> None:
+    from cgan_dist.data.sheet import contact_sheet
+
+    manifest, image = shards.manifest, shards.manifest.image
+    size = sum(shard.bytes for shard in manifest.shards) / 1e6
     click.echo(
-        f"{out}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} in "
-        f"{len(manifest.shards)} shards, {sum(s.bytes for s in manifest.shards) / 1e6:.1f} MB"
+        f"{shards.storage.location}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} "
+        f"({image.encoding}) in {len(manifest.shards)} shards, {size:.1f} MB\nsource: {manifest.source}\n"
+        f"labels: {manifest.labels.kind}"
     )
-    for name, count in zip(manifest.labels.names, manifest.labels.histogram, strict=True):
-        click.echo(f"  {name}: {count:,}")
+    widest = max(manifest.histogram.values(), default=0) or 1
+    for name, count in manifest.histogram.items():
+        click.echo(f"  {name:24} {count:>9,} {'#' * round(HISTOGRAM_COLUMNS * count / widest)}")
+    try:
+        contact_sheet(shards).save(sheet, format="PNG")
+    except OSError as error:
+        raise UserError(f"{sheet}: cannot write the contact sheet: {error.strerror or error}.") from error
+    click.echo(f"contact sheet: {sheet}")
 
 
 @main.command(cls=UserCommand)
@@ -133,6 +210,10 @@ def sample(run: Path, labels: str | None, per_label: int, z: str, seed: int, kin
     from cgan_dist.distributed import local_device
     from cgan_dist.sampling import save_npz
 
+    context = click.get_current_context()
+    for option in ("z", "per_label") if kind == "npz" else ("count",):
+        if context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT:
+            raise UserError(f"--{option.replace('_', '-')} has no meaning for --format {kind}; leave it out.")
     checkpoint = find_checkpoint(run)
     sampler = load_sampler(checkpoint, seed, local_device())
     chosen = sampler.label_space.parse(labels) if labels is not None else sampler.label_space.grid(1 << 30)

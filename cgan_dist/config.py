@@ -54,22 +54,28 @@ class DataConfig(Section):
     """What is read and how it reaches the networks."""
 
     path: str
-    """Folder that `cgan-dist prepare` wrote."""
+    """Folder that `cgan-dist prepare` wrote, or its URL: http(s)://, s3:// and what else fsspec knows."""
     workers: WholeNumber = 2
     """Loader processes per rank; 0 reads in the training process."""
     streams: Count = 8
     """S of docs/data.md: the global batch takes the same number of images from each; must be divisible by the number of
     processes, and divide the batch size."""
     cache: Literal["auto", "ram", "none"] = "auto"
-    """Keep decoded shards in memory: `auto` when the set is below 1 GiB."""
-    channels: Count | None = None
+    """Keep decoded images in memory, shared by all processes of a machine: `auto` when they are below 4 GiB."""
+    cache_dir: str | None = None
+    """Where the files of a remote set are kept; null is ~/.cache/cgan_dist/shards."""
+    allow_pipe: bool = False
+    """Accept a `pipe:` path, which runs a shell command."""
+    channels: Literal[1, 3] | None = None
     """Repeat a grey image to this many channels, as the original MNIST program does; null keeps the stored ones."""
     pixels: Literal["half", "unit"] = "unit"
     """Value range of images: `half` is [-0.5, 0.5] as in the original, `unit` is [-1, 1]."""
-    on_error: Literal["stop"] = "stop"
-    """What a damaged shard does: stop with an error that names it."""
-    augment: Annotated[list[str], Field(max_length=0)] = []
-    """Augmentations of real and fake images; none exists yet."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What damage does: `stop` with an error that names it, or `skip` it: counted, logged, the same at every run."""
+    max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Share of damaged images that `skip` tolerates."""
+    augment: list[str] = []
+    """Augmentations of what D sees, real and fake, in this order: `flip`, `translation`, `cutout`, `color`."""
 
 
 class ConditioningConfig(Section):
@@ -231,20 +237,17 @@ class Config(Section):
         return dump_yaml(self.model_dump())
 
     def check_world_size(self, world_size: int) -> None:
-        """Checks that streams, batch and micro-batch divide over `world_size` processes.
+        """Checks that streams, and with them the batch, and micro-batches divide over `world_size` processes.
 
         Raises:
             UserError: naming the key and the nearest value that works.
         """
-        if self.data.streams % world_size:
+        streams = -(-self.data.streams // world_size) * world_size
+        if self.data.streams != streams:
             raise UserError(
                 f"data.streams: {self.data.streams} streams cannot be dealt to {world_size} processes; expected a "
-                f"multiple of {world_size}, e.g. data.streams={_nearest_multiple(self.data.streams, world_size)}."
-            )
-        if self.train.batch_size % world_size:
-            raise UserError(
-                f"train.batch_size: {self.train.batch_size} (global) is not divisible by {world_size} processes; "
-                f"nearest: {_nearest_multiple(self.train.batch_size, world_size)}."
+                f"multiple of {world_size} that divides the batch, e.g. data.streams={streams} with train.batch_size="
+                f"{_nearest_multiple(self.train.batch_size, streams)}."
             )
         share = self.train.batch_size // world_size
         if self.train.micro_batch is not None and share % self.train.micro_batch:

@@ -44,7 +44,7 @@ def resolve_precision(precision: str) -> str:
         raise UserError("train.precision: fp16 needs a GPU, and none is in use; expected auto, no or bf16.")
     if precision != "auto":
         return precision
-    return "bf16" if has_gpu and torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if has_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
 
 
 def build_accelerator(precision: str) -> Accelerator:
@@ -71,11 +71,14 @@ def build_accelerator(precision: str) -> Accelerator:
 @contextlib.contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """Holds a network's parameters fixed: gradients pass through it to its input, none are computed for it."""
-    network.requires_grad_(False)
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for parameter in trainable:
+            parameter.requires_grad_(True)
 
 
 @contextlib.contextmanager
@@ -83,6 +86,18 @@ def gradient_sync(accelerator: Accelerator, network: nn.Module, when: bool) -> I
     """Reduces the network's gradients over ranks in this backward pass only `when` true (the last micro-batch)."""
     with contextlib.nullcontext() if when else accelerator.no_sync(network):
         yield
+
+
+def synchronize(accelerator: Accelerator) -> None:
+    """Waits for queued work on a GPU, so that a clock read next is the work's and not the queue's."""
+    if accelerator.device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
+def all_finite(networks: Iterable[nn.Module]) -> bool:
+    """Whether every parameter is; the same on every rank, because parameters are."""
+    norms = torch._foreach_norm([parameter.detach() for network in networks for parameter in network.parameters()])
+    return bool(torch.stack(list(norms)).isfinite().all())
 
 
 def mean_over_ranks(accelerator: Accelerator, values: Mapping[str, Tensor]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +17,7 @@ from cgan_dist.types import Batch
 
 IMAGES = 4
 """Size of the fake batch: enough for batch statistics, cheap on a laptop."""
-CLASSES_SHOWN = 12
+NAMES_SHOWN = 12
 
 
 def dry_run(config: Config, world_size: int) -> str:
@@ -32,7 +33,7 @@ def dry_run(config: Config, world_size: int) -> str:
     Raises:
         UserError: for the first thing that is wrong.
     """
-    inputs = check_inputs(config, world_size, rank=0)
+    inputs = check_inputs(config, world_size, rank=0, everything=True)
     networks = build_networks(config, inputs.spec, inputs.label_space)
     scalars = _one_iteration(config, inputs, networks)
     bad = [name for name, value in scalars.items() if not math.isfinite(value)]
@@ -51,11 +52,12 @@ def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: in
     spec, train, shards = inputs.spec, config.train, inputs.shards.manifest.shards
     iterations = -(-train.total_images // (train.batch_size * train.plan.count("D")))
     penalties = "".join(f" + {name} (gamma {gamma:g})" for name, gamma in config.loss.penalties.items())
-    classes = ", ".join(spec.class_names[:CLASSES_SHOWN]) + (", ..." if len(spec.class_names) > CLASSES_SHOWN else "")
+    names = list(spec.labels.names)
+    shown = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
     lines = {
         "data": f"{config.data.path}: {spec.count:,} images of {spec.height}x{spec.width}x{spec.channels} in "
         f"{len(shards)} shards, every one read and verified",
-        "classes": f"{len(spec.class_names)}: {classes}",
+        "labels": f"{spec.labels.kind}, {len(names)}: {shown}",
         "generator": f"{config.generator.name}, {_parameters(networks.generator):,} parameters",
         "discriminator": f"{config.discriminator.name}, {_parameters(networks.discriminator):,} parameters",
         "loss": config.loss.adversarial + penalties,
@@ -75,10 +77,9 @@ def _one_iteration(config: Config, inputs: Inputs, networks: Networks) -> dict[s
     step = build_step(small, inputs, networks, accelerator)
     generator = torch_generator(config.run.seed, "dry run")
     spec = inputs.spec
-    fake = Batch(
-        torch.randint(0, 256, (IMAGES, spec.channels, spec.height, spec.width), generator=generator, dtype=torch.uint8),
-        torch.randint(0, len(spec.class_names), (IMAGES,), generator=generator),
-    )
+    shape = (IMAGES, spec.channels, spec.height, spec.width)
+    labels = inputs.shards.take(0, np.arange(IMAGES) % inputs.shards.manifest.shards[0].count).labels
+    fake = Batch(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8), torch.from_numpy(labels))
     step.iterate(iter([fake] * train.plan.count("D")), images_seen=0)
     return {name: float(value) for name, value in step.meter.means().items()}
 

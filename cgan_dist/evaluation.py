@@ -13,8 +13,6 @@ from cgan_dist.metrics import METRICS
 from cgan_dist.metrics.label_accuracy import match_channels
 from cgan_dist.sampling import Sampler
 
-CACHE_FOLDER = ".cache"
-
 
 class Evaluator:
     """Computes named metrics of a sampler's generator; what they learn from the real images is kept for reuse.
@@ -54,7 +52,7 @@ class Evaluator:
                 torch.from_numpy(real.images),
                 torch.from_numpy(real.labels),
                 len(manifest.labels.names),
-                self.shards.folder / CACHE_FOLDER,
+                self.shards.cache_folder,
                 manifest.fingerprint,
             )
         return self._built[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -60,7 +61,7 @@ class Registry:
         """
         target = self.resolve(name, where)
         self._check_arguments(target, name, where, args, interface)
-        return target(**args, **interface)
+        return target(**self._typed(target, name, where, args), **interface)
 
     def _check_arguments(
         self,
@@ -81,7 +82,6 @@ class Registry:
                     f"{where}.args.{key}: unknown argument for {self.kind} '{name}'.{close_match(key, accepted)} "
                     f"Accepted: {', '.join(accepted) or 'none'}."
                 )
-        self._check_types(target, name, where, args)
         given = args.keys() | interface.keys()
         missing = [
             p.name
@@ -96,19 +96,24 @@ class Registry:
                 "passes to every part of this kind."
             )
 
-    def _check_types(self, target: Callable[..., Any], name: str, where: str, args: Mapping[str, Any]) -> None:
-        """Holds values against the target's type hints, so that `norm: bacth` fails here and not in training."""
-        hints = get_type_hints(inspect.unwrap(target.__init__) if inspect.isclass(target) else target)
-        for key, value in args.items():
-            if key not in hints:
-                continue
-            try:
-                TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
-                    value, strict=True
-                )
-            except ValidationError as error:
-                problem = error.errors()[0]
-                expected = problem["msg"].removeprefix("Input should be ")
-                raise UserError(
-                    f"{where}.args.{key}: found {value!r}; {self.kind} '{name}' expects {expected}."
-                ) from None
+    def _typed(self, target: Callable[..., Any], name: str, where: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Holds values against the target's type hints, so that `norm: bacth` fails here and not in training.
+
+        Values are those of YAML, so a list may stand for a tuple; nothing else is converted.
+        """
+        try:
+            hints = get_type_hints(inspect.unwrap(target.__init__) if inspect.isclass(target) else target)
+        except NameError:  # hints that exist for the type checker only
+            hints = {}
+        return {
+            key: self._typed_one(hints[key], name, f"{where}.args.{key}", value) if key in hints else value
+            for key, value in args.items()
+        }
+
+    def _typed_one(self, hint: Any, name: str, where: str, value: Any) -> Any:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        try:
+            return adapter.validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            expected = error.errors()[0]["msg"].removeprefix("Input should be ")
+            raise UserError(f"{where}: found {value!r}; {self.kind} '{name}' expects {expected}.") from None

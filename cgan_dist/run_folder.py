@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from tqdm import tqdm
+
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
 from cgan_dist.yaml_text import dump_yaml, read_yaml
@@ -17,6 +20,9 @@ from cgan_dist.yaml_text import dump_yaml, read_yaml
 CONFIG = "config.yaml"
 LOG = "log.txt"
 LOCK = "lock"
+
+logger = logging.getLogger(__name__)
+
 MAY_CHANGE = (
     "run.dir",
     "data.path",
@@ -66,11 +72,17 @@ def lock_run(folder: Path) -> IO[str]:
     Raises:
         UserError: if another process is training this run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / LOCK).open("a+", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"run.dir: cannot write in {folder}: {error.strerror}.") from error
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited by loader workers
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            logger.warning("%s: this file system has no locks (%s); start this run only once.", folder, error.strerror)
+            return file
         file.seek(0)
         owner = file.read().strip()
         raise UserError(
@@ -91,6 +103,13 @@ def save_config(config: Config) -> None:
     fresh.replace(config.run.folder / CONFIG)
 
 
+class _BesideProgress(logging.Handler):
+    """Writes to the terminal above a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
 def start_logging(folder: Path | None) -> None:
     """Sends this package's messages to the terminal and, with details, to `folder/log.txt`; nowhere if null.
 
@@ -103,7 +122,7 @@ def start_logging(folder: Path | None) -> None:
     if folder is None:
         package.addHandler(logging.NullHandler())
         return
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _BesideProgress()
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     package.addHandler(terminal)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from einops import rearrange
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor, nn
 
 from cgan_dist.conditioning.base import LabelSpace
 from cgan_dist.data.pixels import PixelRange
+from cgan_dist.grid import draw_grid
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
 
 BATCH = 256
-GAP = 2
-MIN_CELL = 48
 
 
 class Sampler:
@@ -80,7 +79,8 @@ class Sampler:
         else:
             latents = self.latents(rows * columns, "random_z", *position)
         images = self.images(latents, labels.repeat(rows))
-        return draw_grid(images, [self.label_space.names[int(label)] for label in labels])
+        cells = rearrange(images, "(rows columns) c h w -> rows columns c h w", rows=rows).numpy()
+        return draw_grid(cells, [self.label_space.names[int(label)] for label in labels])
 
     def balanced(self, labels: Tensor, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Draws `count` images, the given labels taking turns.
@@ -93,47 +93,12 @@ class Sampler:
         return rearrange(images, "b c h w -> b h w c").numpy(), asked.numpy()
 
 
-def draw_grid(images: Tensor, names: Sequence[str]) -> Image.Image:
-    """Draws images in reading order under the names of their columns.
-
-    Args:
-        images: (rows * columns, C, H, W) uint8, C being 1 or 3; small ones are enlarged to be seen.
-        names: one per column.
-
-    Returns:
-        An RGB picture on white.
-    """
-    zoom = max(1, -(-MIN_CELL // images.shape[3]))
-    images = images.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
-    rows, (height, width) = len(images) // len(names), images.shape[2:]
-    font = _font_for(names, width)
-    top = int(max(font.getbbox(name)[3] for name in names)) + 2 * GAP
-    canvas = Image.new("RGB", (len(names) * (width + GAP) + GAP, top + rows * (height + GAP)), "white")
-    pen = ImageDraw.Draw(canvas)
-    for column, name in enumerate(names):
-        pen.text((GAP + column * (width + GAP) + width / 2, GAP), name, fill="black", anchor="ma", font=font)
-    for index, image in enumerate(images):
-        row, column = divmod(index, len(names))
-        pixels = rearrange(image, "c h w -> h w c").expand(-1, -1, 3).contiguous().numpy()
-        canvas.paste(Image.fromarray(pixels), (GAP + column * (width + GAP), top + row * (height + GAP)))
-    return canvas
-
-
 def save_npz(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
     """Writes `images` uint8 (N, H, W, C) and `labels` int64 (N,), whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         np.savez_compressed(file, images=images, labels=labels)
     partial.replace(path)
-
-
-def _font_for(names: Sequence[str], width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, shrunk until the longest name fits its column; below 6 points it may run over."""
-    for size in range(12, 6, -1):
-        font = ImageFont.load_default(size)
-        if max(font.getlength(name) for name in names) <= width:
-            return font
-    return ImageFont.load_default(6)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Only the main process builds trackers. No other file imports wandb.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -123,7 +124,7 @@ class WandbTracker:
         import wandb
 
         self.wandb: Any = wandb
-        mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
+        mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
         options = {
             "project": project,
             "name": name,
@@ -162,14 +163,11 @@ class WandbTracker:
 class TensorBoardTracker:
     """Event files below `RUN/tensorboard`, with the same names."""
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise UserError(
-                "tracking.trackers: tensorboard is not installed: pip install 'cgan_dist[tensorboard]'."
-            ) from error
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+    def __init__(self, folder: Path, images_seen: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # what an earlier process wrote beyond the checkpoint is written again
+        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=images_seen + 1 if images_seen else None)
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Writes each number."""
@@ -220,6 +218,16 @@ class Trackers:
             tracker.close()
 
 
+def check_trackers(names: Sequence[str]) -> None:
+    """Checks that what the trackers need is installed.
+
+    Raises:
+        UserError: naming the extra to install.
+    """
+    if "tensorboard" in names and importlib.util.find_spec("tensorboard") is None:
+        raise UserError("tracking.trackers: tensorboard is not installed: pip install 'cgan_dist[tensorboard]'.")
+
+
 def build_trackers(
     names: Sequence[str], folder: Path, images_seen: int, project: str, run_name: str, config: Mapping[str, Any]
 ) -> Trackers:
@@ -228,7 +236,7 @@ def build_trackers(
     if "wandb" in names:
         trackers.append(WandbTracker(folder, project, run_name, config))
     if "tensorboard" in names:
-        trackers.append(TensorBoardTracker(folder))
+        trackers.append(TensorBoardTracker(folder, images_seen))
     return Trackers(trackers)
 
 

@@ -11,23 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cgan_dist.checkpoint import Checkpoint, Checkpoints
 from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader
-from cgan_dist.distributed import any_rank, average_buffers, mean_over_ranks
+from cgan_dist.data.sheet import columns_of
+from cgan_dist.distributed import all_finite, any_rank, average_buffers, mean_over_ranks, synchronize
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator
+from cgan_dist.grid import draw_grid
 from cgan_dist.preemption import StopRequest
 from cgan_dist.randomness import numpy_generator
-from cgan_dist.sampling import Sampler, draw_grid
+from cgan_dist.sampling import Sampler
 from cgan_dist.step import TrainStep
 from cgan_dist.tracking import Trackers
+
+AGREE_EVERY_ITERATIONS = 16
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +89,11 @@ class Trainer:
         step.raw_generator.load_state_dict(checkpoint.tensors("generator"))
         step.raw_discriminator.load_state_dict(checkpoint.tensors("discriminator"))
         step.ema.network.load_state_dict(checkpoint.tensors("ema"))
-        step.optimizer_g.load_state_dict(checkpoint.optimizer("optimizer_g"))
-        step.optimizer_d.load_state_dict(checkpoint.optimizer("optimizer_d"))
+        for name, optimizer in (("optimizer_g", step.optimizer_g), ("optimizer_d", step.optimizer_d)):
+            configured = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
+            optimizer.load_state_dict(checkpoint.optimizer(name))
+            for group, values in zip(optimizer.param_groups, configured, strict=True):
+                group.update(values)  # a run that begins from another may have other rates
         if self.accelerator.scaler is not None and checkpoint.state["scaler"]:
             self.accelerator.scaler.load_state_dict(checkpoint.state["scaler"])
         step.meter.restore(checkpoint.state["meter"], device)
@@ -96,11 +101,14 @@ class Trainer:
 
     def _maintain(self, finished: bool, stopping: bool) -> None:
         """Logs, samples, evaluates and checkpoints, each on its own interval; every rank calls it."""
-        config, started = self.config, time.perf_counter()
+        config = self.config
         log = finished or self._due(config.tracking.interval_images)
         sample = finished or self._due(config.sample.interval_images) or not self.images_seen
         evaluate = bool(config.evaluate.metrics) and (finished or self._due(config.evaluate.interval_images))
         checkpoint = self.images_seen > 0 and (finished or stopping or self._due(config.checkpoint.interval_images))
+        if log or sample or evaluate or checkpoint:
+            synchronize(self.accelerator)
+        started = time.perf_counter()
         if sample or evaluate or checkpoint:
             step = self.step
             average_buffers(self.accelerator, [step.raw_generator, step.raw_discriminator, step.ema.network])
@@ -110,7 +118,8 @@ class Trainer:
                 values |= self.evaluator.scores(self.sampler)
             if values:  # one line for one point of the clock
                 self.trackers.scalars(self.images_seen, values)
-                logger.debug("images %d | %s", self.images_seen, " | ".join(f"{k} {v:.4g}" for k, v in values.items()))
+                shown = " | ".join(f"{name} {value:.4g}" for name, value in values.items())
+                logger.log(logging.INFO if sample else logging.DEBUG, "images %d | %s", self.images_seen, shown)
             if self._due(config.tracking.histograms_interval_images):
                 self.trackers.histograms(self.images_seen, self._weights())
             if sample:
@@ -130,11 +139,12 @@ class Trainer:
         return self.images_seen // interval_images > before // interval_images
 
     def _stop_agreed(self) -> bool:
-        """Whether to stop now, the same answer on every rank; several processes ask each other when they log."""
+        """Whether to stop now, the same answer on every rank; several processes ask each other now and then."""
         mine = self.stop.reason() is not None
         if self.accelerator.num_processes == 1:
             return mine
-        return self._due(self.config.tracking.interval_images) and any_rank(self.accelerator, mine)
+        iteration = self.images_seen // self.step.images_per_iteration
+        return iteration % AGREE_EVERY_ITERATIONS == 0 and any_rank(self.accelerator, mine)
 
     def _interval_means(self) -> dict[str, float]:
         """Averages since the last log line, over ranks; empty if there was no step; every rank calls it."""
@@ -145,12 +155,7 @@ class Trainer:
         images, waited_seconds = self.images_timed, self.step.waited_seconds
         self.last_log_seconds, self.maintenance_seconds = now, 0.0
         self.images_timed, self.step.waited_seconds = 0, 0.0
-        bad = [name for name, value in means.items() if not math.isfinite(value)]
-        if bad:
-            raise UserError(
-                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The last "
-                f"checkpoint in {self.checkpoints.folder} is from before. Lower optim.lr, or raise loss.penalties."
-            )
+        self._check_finite(means)
         if not means:
             return {}
         return means | {
@@ -163,11 +168,13 @@ class Trainer:
         labels = self.sampler.label_space.grid(sample.max_classes)
         self._picture("random_z", self.sampler.grid(labels, sample.per_class, "random", self.images_seen))
         self._picture("fixed_z", self.sampler.grid(labels, sample.per_class, "fixed"))
-        real = self.loader.shards.examples(
-            labels.tolist(), sample.per_class, numpy_generator(self.config.run.seed, "real", self.images_seen)
+        wanted = list(columns_of(self.loader.shards.manifest.labels, sample.max_classes).items())
+        cells = self.loader.shards.examples(
+            [fits for _, fits in wanted],
+            sample.per_class,
+            numpy_generator(self.config.run.seed, "real", self.images_seen),
         )
-        names = [self.sampler.label_space.names[int(label)] for label in labels]
-        self._picture("real", draw_grid(torch.from_numpy(real).flatten(0, 1), names))
+        self._picture("real", draw_grid(cells, [name for name, _ in wanted]))
 
     def _picture(self, name: str, grid: Image.Image) -> None:
         path = self.folder / "samples" / f"{name}-{self.images_seen:012d}.png"
@@ -188,6 +195,9 @@ class Trainer:
         """Every rank calls it; the main process writes, and the others wait until it is on disk."""
         step = self.step
         means = mean_over_ranks(self.accelerator, step.meter.means())
+        self._check_finite(means)
+        if not all_finite([step.raw_generator, step.raw_discriminator, step.ema.network]):
+            self._check_finite({"a weight": math.nan})
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             self.checkpoints.save(
@@ -203,20 +213,25 @@ class Trainer:
             )
         self.accelerator.wait_for_everyone()
 
+    def _check_finite(self, values: dict[str, float]) -> None:
+        """Refuses to go on, and to save, where training has diverged; the same on every rank."""
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise UserError(
+                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The checkpoints in "
+                f"{self.checkpoints.folder} are from before. Lower optim.lr, or raise loss.penalties."
+            )
+
     @contextlib.contextmanager
     def _progress(self) -> Iterator[tqdm[Any]]:
-        main = self.accelerator.is_main_process
-        with (
-            logging_redirect_tqdm(),
-            tqdm(
-                total=self.config.train.total_images,
-                initial=self.images_seen,
-                unit=" images",
-                unit_scale=True,
-                desc=self.config.run.name,
-                disable=not main,
-                mininterval=1.0,
-                dynamic_ncols=True,
-            ) as progress,
-        ):
+        with tqdm(
+            total=self.config.train.total_images,
+            initial=self.images_seen,
+            unit=" images",
+            unit_scale=True,
+            desc=self.config.run.name,
+            disable=not self.accelerator.is_main_process,
+            mininterval=1.0,
+            dynamic_ncols=True,
+        ) as progress:
             yield progress

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from torch import Tensor
+
+from cgan_dist.labels import LabelSchema
 
 
 class Batch(NamedTuple):
@@ -13,7 +16,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: (B, C, H, W) uint8.
-        labels: (B,) int64 for class labels.
+        labels: as the label schema stores them, e.g. (B,) int64 for classes.
     """
 
     images: Tensor
@@ -29,7 +32,7 @@ class DataSpec:
         height: pixels.
         width: pixels.
         count: images in the whole set.
-        class_names: one name per class; the position is the label.
+        labels: what the labels are.
         fingerprint: sha256 of the manifest, hex; ties checkpoints and cached classifiers to their data.
     """
 
@@ -37,14 +40,14 @@ class DataSpec:
     height: int
     width: int
     count: int
-    class_names: tuple[str, ...]
+    labels: LabelSchema
     fingerprint: str
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
-        return asdict(self) | {"class_names": list(self.class_names)}
+        return vars(self) | {"labels": self.labels.model_dump()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DataSpec:
         """Builds the spec back from `to_dict`."""
-        return cls(**values | {"class_names": tuple(values["class_names"])})
+        return cls(**values | {"labels": TypeAdapter(LabelSchema).validate_python(values["labels"])})

@@ -21,6 +21,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise UserError(f"{_place(key_node)}: a key must be plain text, found {key!r}.")
             if key in seen:
                 raise UserError(f"{_place(key_node)}: the key '{key}' is given twice; remove one of the two.")
             seen.add(key)

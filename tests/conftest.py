@@ -16,28 +16,33 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
 from cgan_dist.config import Config, load_config  # noqa: E402
-from cgan_dist.data.labelled import LabelledImages  # noqa: E402
-from cgan_dist.data.writer import write_shards  # noqa: E402
+from cgan_dist.data.source import InMemory, Source  # noqa: E402
+from cgan_dist.data.writer import Plan, write_shards  # noqa: E402
+from cgan_dist.labels import ClassLabels  # noqa: E402
 
 NUM_CLASSES = 3
 SIZE = 8
 
 
-def striped_images(count: int, seed: int = 0) -> LabelledImages:
-    """Makes 8x8 grey images whose class is visible: 0 has bright rows, 1 bright columns, 2 is bright all over."""
+def striped_images(count: int, seed: int = 0, size: int = SIZE, channels: int = 1) -> Source:
+    """Makes small images whose class is visible: 0 has bright rows, 1 bright columns, 2 is bright all over."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, NUM_CLASSES, count)
-    images = generator.integers(0, 60, (count, SIZE, SIZE, 1), dtype=np.uint8)
+    images = generator.integers(0, 60, (count, size, size, channels), dtype=np.uint8)
     images[labels == 0, ::2] += np.uint8(190)
     images[labels == 1, :, ::2] += np.uint8(190)
     images[labels == 2] += np.uint8(190)
-    return LabelledImages(
-        images=images, labels=labels.astype(np.int64), class_names=("rows", "columns", "flat"), source="stripes"
-    )
+    schema = ClassLabels(names=["rows", "columns", "flat"])
+    return Source(labels=labels.astype(np.int64), schema=schema, read=InMemory(images), description="stripes")
+
+
+def pixels_of(source: Source) -> np.ndarray:
+    """All images of a source in memory, (N, H, W, C)."""
+    return np.stack([source.read(index) for index in range(len(source))])
 
 
 @pytest.fixture
-def stripes() -> LabelledImages:
+def stripes() -> Source:
     return striped_images(203)
 
 
@@ -45,7 +50,7 @@ def stripes() -> LabelledImages:
 def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """203 images in 5 uneven shards; tests that damage shards copy the folder first."""
     folder = tmp_path_factory.mktemp("data") / "stripes"
-    write_shards(striped_images(203), folder, num_shards=5, seed=0)
+    write_shards(striped_images(203), folder, Plan(shards=5))
     return folder
 
 
@@ -81,7 +86,7 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cgan_dist.data.sources import mnist5k
 
     folder = tmp_path_factory.mktemp("data") / "mnist5k"
-    write_shards(mnist5k.load(None, "train"), folder, num_shards=8, seed=0)
+    write_shards(mnist5k.load(None, "train"), folder, Plan(shards=8))
     return folder
 
 

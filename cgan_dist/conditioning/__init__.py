@@ -1,8 +1,9 @@
 """What is conditioned on (label spaces) and how a network takes it (ways in); the tables are the index of the room.
 
-A label space is built as `space(names=...)` and follows `base.LabelSpace`. A generator's way in is a module built as
-`way(latent_dim, condition_width, out_features)` and called as `way(z, condition)`; a discriminator's is built as
-`way(channels, condition_width, out_channels, image_size)` and called as `way(image, condition)`.
+A label space is built as `space(schema)` from the data's label schema and follows `base.LabelSpace`. A generator's way
+in is a module built as `way(latent_dim, condition_width, out_features)` and called as `way(z, condition)`; a
+discriminator's is built as `way(channels, condition_width, out_channels, image_size)` and called as
+`way(image, condition)`.
 """
 
 from cgan_dist.registry import Registry

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from cgan_dist.errors import UserError, close_match
+from cgan_dist.labels import ClassLabels, LabelSchema
 
 
 class Classes:
     """N classes; a label is an int64 in 0..N-1 and its condition is that index, read as a one-hot vector.
 
     Args:
-        names: the name of each class, in label order; at least two.
+        schema: the data's labels; at least two classes.
+
+    Raises:
+        UserError: if the data has other labels.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        if len(names) < 2:
-            raise UserError(f"conditioning.labels: 'classes' needs at least 2 classes, the data has {len(names)}.")
-        self.names = tuple(names)
-        self.width = len(names)
+    def __init__(self, schema: LabelSchema) -> None:
+        if not isinstance(schema, ClassLabels):
+            raise UserError(f"conditioning.labels: 'classes' needs class labels, the data has '{schema.kind}'.")
+        if len(schema.names) < 2:
+            raise UserError(
+                f"conditioning.labels: 'classes' needs at least 2 classes, the data has {len(schema.names)}."
+            )
+        self.names = tuple(schema.names)
+        self.width = len(schema.names)
 
     def check(self, labels: Tensor, where: str) -> None:
         """Raises UserError if a label is not an integer in 0..N-1; see `LabelSpace.check`."""

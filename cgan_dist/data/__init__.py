@@ -1,6 +1,6 @@
 """From labelled images to shards (`cgan-dist prepare`), and from shards to batches on every rank.
 
-A source is a function `source(folder, split) -> LabelledImages`; the table is the index of what can be prepared.
+A source is a function `source(folder, split, **options) -> Source`; the table is the index of what can be prepared.
 """
 
 from cgan_dist.registry import Registry
@@ -11,5 +11,12 @@ SOURCES = Registry(
         "mnist5k": "cgan_dist.data.sources.mnist5k:load",
         "mnist": "cgan_dist.data.sources.mnist:load",
         "fashion_mnist": "cgan_dist.data.sources.fashion_mnist:load",
+        "cifar10": "cgan_dist.data.sources.cifar10:load",
+        "celeba": "cgan_dist.data.sources.celeba:load",
+        "folder": "cgan_dist.data.sources.folder:load",
+        "csv": "cgan_dist.data.sources.csv_table:load",
+        "jsonl": "cgan_dist.data.sources.jsonl_table:load",
+        "idx": "cgan_dist.data.sources.idx:load",
+        "npz": "cgan_dist.data.sources.npz:load",
     },
 )

@@ -9,6 +9,7 @@ state is one integer, `images_seen`.
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cgan_dist.data.order import StreamOrder
-from cgan_dist.data.shards import Arrays, ShardSet
+from cgan_dist.data.shard_file import Arrays
+from cgan_dist.data.shards import ShardSet
 from cgan_dist.errors import UserError
 from cgan_dist.types import Batch
 
 PREFETCH_BATCHES = 4
+GRACE_SECONDS = 30
 
 
 class Loader:
@@ -74,6 +77,7 @@ class Loader:
                 batch_size=None,
                 num_workers=self.workers,
                 prefetch_factor=PREFETCH_BATCHES if self.workers else None,
+                worker_init_fn=_leave_signals_to_the_trainer,
             )
         )
         while True:
@@ -83,6 +87,17 @@ class Loader:
                     raise part
             batch = Batch(*(torch.cat(column) for column in zip(*parts, strict=True)))
             yield Batch(*(column.pin_memory() for column in batch)) if self.pin_memory else batch
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Outlives signals to the whole process group for as long as a checkpoint takes.
+
+    Launchers and schedulers signal workers too, and a worker that obeyed at once would take the trainer down with it.
+    SIGTERM, by which Python ends workers that are left over, is obeyed after a grace period.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_SECONDS))  # SIGALRM ends a process
 
 
 class _RankStreams(IterableDataset[Batch | UserError]):
@@ -112,16 +127,15 @@ class _StreamReader:
     def __init__(self, loader: Loader, stream: int, position: int) -> None:
         self.shards = loader.shards
         self.walk = loader.order.walk(stream, position)
-        self.current: Arrays | None = None
+        self.shard = 0
         self.left: NDArray[np.int64] = np.empty(0, np.int64)
 
     def take(self, count: int) -> Arrays:
         parts: list[Arrays] = []
         while count:
-            if self.current is None or not len(self.left):
-                shard, self.left = next(self.walk)
-                self.current = self.shards.load(shard)
+            if not len(self.left):
+                self.shard, self.left = next(self.walk)
             chosen, self.left = self.left[:count], self.left[count:]
-            parts.append(Arrays(self.current.images[chosen], self.current.labels[chosen]))
+            parts.append(self.shards.take(self.shard, chosen))
             count -= len(chosen)
         return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -4,65 +4,70 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cgan_dist.data.codecs import Encoding
 from cgan_dist.errors import UserError
+from cgan_dist.labels import LabelSchema
 from cgan_dist.types import DataSpec
 
-FILE_NAME = "manifest.json"
+MANIFEST = "manifest.json"
+Positive = Annotated[int, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Shard(_Strict):
-    """One tar file."""
+class File(_Strict):
+    """One file beside the manifest; the name has no folder in it."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.tar$")]
-    count: Annotated[int, Field(gt=0)]
-    bytes: Annotated[int, Field(gt=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    bytes: Positive
+    sha256: Sha256
+
+
+class Shard(File):
+    """One tar file, and the index of its members where images are single members."""
+
+    count: Positive
+    index: File | None = None
 
 
 class ImageFormat(_Strict):
-    """What every image is: uint8, (height, width, channels)."""
+    """What every image is: uint8, (height, width, channels), and how it lies in the tar file."""
 
-    height: Annotated[int, Field(gt=0)]
-    width: Annotated[int, Field(gt=0)]
-    channels: Annotated[int, Field(gt=0)]
-
-
-class ClassLabels(_Strict):
-    """Label schema `classes`: the names in label order, and how many images each has."""
-
-    kind: Literal["classes"] = "classes"
-    names: Annotated[list[str], Field(min_length=1)]
-    histogram: list[int]
+    height: Positive
+    width: Positive
+    channels: Literal[1, 3]
+    encoding: Encoding = "raw"
 
 
 class Manifest(_Strict):
     """The whole file."""
 
-    format: Literal["cgan_dist packed shards 1"] = "cgan_dist packed shards 1"
-    count: Annotated[int, Field(gt=0)]
+    format: Literal["cgan_dist shards 1"] = "cgan_dist shards 1"
+    count: Positive
     image: ImageFormat
-    labels: ClassLabels
+    labels: LabelSchema
+    histogram: dict[str, int]
     source: str
     seed: int
     shards: Annotated[list[Shard], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _adds_up(self) -> Manifest:
-        if sum(shard.count for shard in self.shards) != self.count or sum(self.labels.histogram) != self.count:
-            raise ValueError("count, the shards' counts and the label histogram do not add up")
-        if len(self.labels.histogram) != len(self.labels.names):
-            raise ValueError("labels.histogram and labels.names differ in length")
+        if sum(shard.count for shard in self.shards) != self.count:
+            raise ValueError("count and the shards' counts do not add up")
+        if self.labels.kind == "classes" and sum(self.histogram.values()) != self.count:
+            raise ValueError("count and the histogram do not add up")
         if len({shard.name for shard in self.shards}) != len(self.shards):
             raise ValueError("two shards have the same name")
+        if any((shard.index is None) != (self.image.encoding == "raw") for shard in self.shards):
+            raise ValueError("encoded shards have an index, raw ones have none")
         return self
 
     def to_json(self) -> str:
@@ -71,42 +76,40 @@ class Manifest(_Strict):
 
     @property
     def fingerprint(self) -> str:
-        """Sha256 of the content, hex; it covers every shard's sha256."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """Sha256 of what the images and labels are, hex; where they were read from does not matter."""
+        content = self.model_dump_json(include={"format", "count", "image", "labels", "shards"})
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def spec(self) -> DataSpec:
         """The facts that networks and label spaces are built from."""
+        image = self.image
         return DataSpec(
-            channels=self.image.channels,
-            height=self.image.height,
-            width=self.image.width,
+            channels=image.channels,
+            height=image.height,
+            width=image.width,
             count=self.count,
-            class_names=tuple(self.labels.names),
+            labels=self.labels,
             fingerprint=self.fingerprint,
         )
 
+    @property
+    def decoded_bytes(self) -> int:
+        """Size of all images as uint8."""
+        return self.count * self.image.height * self.image.width * self.image.channels
 
-def read_manifest(folder: Path) -> Manifest:
-    """Reads and checks `folder/manifest.json`; the shards themselves are not touched.
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Reads the file's text; the shards themselves are not touched.
 
     Raises:
-        UserError: if the folder or file is missing, or the file is not a manifest.
+        UserError: beginning with `where`, if it is not a manifest.
     """
-    path = folder / FILE_NAME
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        what = "has no manifest.json" if folder.exists() else "does not exist"
-        raise UserError(
-            f"data.path: the folder '{folder}' {what}. Make shards first, e.g. cgan-dist prepare mnist5k --out {folder}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read: {error}.") from error
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise UserError(f"{path}: damaged manifest: {where + ': ' if where else ''}{problem['msg']}. "
-                        "Prepare the data again.") from None
+        key = ".".join(str(part) for part in problem["loc"])
+        raise UserError(
+            f"{where}: damaged manifest: {key + ': ' if key else ''}{problem['msg']}. Prepare the data again."
+        ) from None

@@ -2,9 +2,10 @@
 
 The set is read by S endless *streams*; a global batch takes the same number of images from each. A stream's time is
 cut into *cycles* of one pass over the whole set. In cycle e the shards are permuted by (seed, e) and dealt to S hands;
-the cycle has S turns, and in turn t stream s plays hand (s + t) mod S, each shard's images in an order of their own. So
-in every turn the streams share the set among them, and a cycle of a stream is exactly one look at every image, however
-uneven the shards are. That makes a cycle's length a constant, and finding any position a division: O(1) in the position.
+the cycle has S turns, and in turn t stream s plays hand (s + t) mod S, each shard's images in an order of their own.
+So in every turn the streams share the set among them, and a cycle of a stream is exactly one look at every image,
+however uneven the shards are. That makes a cycle's length a constant, and finding any position a division: O(1) in the
+position.
 """
 
 from __future__ import annotations

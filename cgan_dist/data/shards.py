@@ -1,153 +1,245 @@
-"""Reading shards: every one is held against the manifest, and every error names shard, key and cause."""
+"""The shards of one set: opened on demand, held against the manifest, decoded, and kept in memory where told so."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from cgan_dist.data.labelled import check_labels
-from cgan_dist.data.manifest import Manifest, Shard
+from cgan_dist.data.manifest import File, Manifest, Shard
+from cgan_dist.data.ram import AUTO_BYTES, RamCache
+from cgan_dist.data.shard_file import (
+    Arrays,
+    BadImage,
+    DecodedShard,
+    EncodedShard,
+    ShardData,
+    check_encoded,
+    read_raw,
+)
+from cgan_dist.data.storage import Storage
 from cgan_dist.errors import UserError
+from cgan_dist.labels import Labels
 
-AUTO_CACHE_BYTES = 1 << 30
+VERIFY_AT_START_BYTES = 1 << 28
 EXAMPLE_SHARDS = 4
 
-
-class Arrays(NamedTuple):
-    """A decoded shard: images (N, C, H, W) uint8 and labels (N,) int64."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+logger = logging.getLogger(__name__)
 
 
 class ShardSet:
-    """The shards of one folder, decoded on demand and kept in memory where the cache policy says so.
+    """A prepared set, for reading.
 
     Args:
-        folder: what `cgan-dist prepare` wrote.
-        manifest: its manifest.
-        cache: `ram` keeps every decoded shard, `none` keeps none, `auto` is `ram` for sets below 1 GiB.
+        storage: where it lies.
+        cache: `ram` keeps every decoded shard in memory, `none` keeps none, `auto` is `ram` below 4 GiB.
+        on_error: `stop` raises at the first damage; `skip` puts the next good image (or shard) in a damaged one's
+            place, the same one at every run and on every process, and counts.
+        max_bad_share: share of damaged images that `skip` tolerates.
+
+    Raises:
+        UserError: if there is no manifest, or a damaged one.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, cache: str = "auto") -> None:
-        self.folder = folder
-        self.manifest = manifest
-        image = manifest.image
-        decoded_bytes = manifest.count * image.height * image.width * image.channels
-        self._keep = cache == "ram" or (cache == "auto" and decoded_bytes < AUTO_CACHE_BYTES)
-        self._kept: dict[int, Arrays] = {}
+    def __init__(
+        self,
+        storage: Storage,
+        cache: Literal["auto", "ram", "none"] = "auto",
+        on_error: Literal["stop", "skip"] = "stop",
+        max_bad_share: float = 0.001,
+    ) -> None:
+        self.storage = storage
+        self.manifest: Manifest = storage.manifest()
+        self.skips = on_error == "skip"
+        self.max_bad_share = max_bad_share
+        self.bad: dict[tuple[int, int | None], int] = {}
+        size = self.manifest.decoded_bytes
+        keep = cache == "ram" or (cache == "auto" and size < AUTO_BYTES)
+        self._ram = RamCache(self.manifest.fingerprint, size) if keep else None
+        self._trusted: set[str] = set()
 
-    def load(self, index: int) -> Arrays:
-        """Returns shard `index`, from memory or disk.
+    @property
+    def cache_folder(self) -> Path:
+        """A local folder for what is learned from this set, e.g. a classifier."""
+        storage = self.storage
+        return storage.cache / self.manifest.fingerprint if storage.is_remote else Path(storage.location) / ".cache"
+
+    def take(self, index: int, chosen: NDArray[np.int64]) -> Arrays:
+        """Returns images and labels of shard `index` by their numbers in it.
 
         Raises:
-            UserError: if the file is not what the manifest says.
+            UserError: at damage that `on_error` does not allow.
         """
-        if index in self._kept:
-            return self._kept[index]
-        arrays = self._read(self.manifest.shards[index])
-        if self._keep:
-            self._kept[index] = arrays
-        return arrays
+        number, shard = self._open(index)
+        if number != index:  # another shard stands in for a damaged one
+            chosen = chosen % len(shard.labels)
+        return self._take(number, shard, chosen)
 
     def load_all(self) -> Arrays:
         """Returns the whole set in shard order; for sets that fit in memory."""
-        shards = [self.load(index) for index in range(len(self.manifest.shards))]
-        return Arrays(np.concatenate([s.images for s in shards]), np.concatenate([s.labels for s in shards]))
+        parts = [self.take(i, np.arange(shard.count)) for i, shard in enumerate(self.manifest.shards)]
+        return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def examples(self, labels: Sequence[int], each: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-        """Draws real images of each label from at most a few shards, however large the set is.
+    def examples(
+        self, wanted: Sequence[Callable[[Labels], NDArray[np.bool_]]], each: int, generator: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Draws images whose labels are as wanted, from at most a few shards, however large the set is.
+
+        Args:
+            wanted: for each column, which of the labels given belong in it.
+            each: images of a column.
+            generator: decides which.
 
         Returns:
-            (each, len(labels), C, H, W) uint8, white where too few were found.
+            (each, len(wanted), C, H, W) uint8, white where too few were found.
         """
         image = self.manifest.image
-        cells = np.full((each, len(labels), image.channels, image.height, image.width), 255, np.uint8)
-        filled = [0] * len(labels)
+        cells = np.full((each, len(wanted), image.channels, image.height, image.width), 255, np.uint8)
+        filled = [0] * len(wanted)
         for shard in generator.permutation(len(self.manifest.shards))[:EXAMPLE_SHARDS]:
-            arrays = self.load(int(shard))
-            for column, label in enumerate(labels):
-                found = generator.permutation(np.flatnonzero(arrays.labels == label))[: each - filled[column]]
-                cells[filled[column] : filled[column] + len(found), column] = arrays.images[found]
+            labels = self._open(int(shard))[1].labels
+            for column, fits in enumerate(wanted):
+                found = generator.permutation(np.flatnonzero(fits(labels)))[: each - filled[column]]
+                cells[filled[column] : filled[column] + len(found), column] = self.take(int(shard), found).images
                 filled[column] += len(found)
             if min(filled) == each:
                 break
         return cells
 
     def check_files(self) -> None:
-        """Checks that every shard is there with the manifest's size; cheap, for every rank.
+        """Checks that every local file is there with the manifest's size; cheap, for every rank.
 
         Raises:
-            UserError: naming the first shard that is not.
+            UserError: naming the first that is not, unless damage is skipped.
         """
-        for shard in self.manifest.shards:
-            path = self.folder / shard.name
-            if not path.is_file():
-                raise UserError(f"{path}: the manifest lists this shard, but it is missing. Copy it back or prepare the "
-                                "data again.")
-            if path.stat().st_size != shard.bytes:
-                raise UserError(f"{path}: {path.stat().st_size:,} bytes, the manifest says {shard.bytes:,}: truncated or "
-                                "replaced. Copy it back or prepare the data again.")
+        if not self.skips:
+            self.storage.check_sizes(self._files())
 
     def verify(self) -> None:
-        """Reads everything: sha256 of each file, every image's shape, every label's range.
+        """Reads everything: sha256 of each file, every image, every label.
 
         Raises:
-            UserError: naming the first shard that is not what the manifest says.
+            UserError: at the first damage, or with `skip` when there is more than is tolerated.
         """
         self.check_files()
         for index, shard in enumerate(self.manifest.shards):
-            path = self.folder / shard.name
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != shard.sha256:
-                raise UserError(f"{path}: sha256 is {digest[:16]}..., the manifest says {shard.sha256[:16]}...: the file "
-                                "changed since it was prepared. Copy it back or prepare the data again.")
-            self.load(index)
+            try:
+                for number, error in self._verify_shard(shard):
+                    if not self.skips:
+                        raise error
+                    self._count_bad((index, number), 1, error)
+            except BadImage:
+                raise
+            except UserError as error:
+                self._damaged(index, error)
 
-    def _read(self, shard: Shard) -> Arrays:
-        path = self.folder / shard.name
-        packs = [self._unpack(sample, path) for sample in _samples(path)]
-        count = sum(len(pack.labels) for pack in packs)
+    def verify_if_small(self) -> None:
+        """Verifies sets below 256 MiB; larger ones are checked shard by shard as they are opened."""
+        if sum(shard.bytes for shard in self.manifest.shards) < VERIFY_AT_START_BYTES and not self.storage.is_remote:
+            self.verify()
+        else:
+            self.check_files()
+
+    def _open(self, index: int) -> tuple[int, ShardData]:
+        """Opens a shard or, where damage is skipped, the next good one in its place; returns its number too."""
+        count = len(self.manifest.shards)
+        for step in range(count):
+            number = (index + step) % count
+            try:
+                return number, self._load(number)
+            except BadImage:
+                raise
+            except UserError as error:
+                self._damaged(number, error)
+        raise UserError(f"{self.storage.location}: not one shard can be read.")
+
+    def _load(self, index: int) -> ShardData:
+        if self._ram is not None and (kept := self._ram.get(index)) is not None:
+            return DecodedShard(kept)
+        facts = self.manifest.shards[index]
+        path = self._trusted_path(facts)
+        data: ShardData
+        if facts.index is None:
+            data = DecodedShard(read_raw(path, self.manifest.image, self.manifest.labels))
+        else:
+            data = EncodedShard(path, self._trusted_path(facts.index), self.manifest.image, self.manifest.labels)
+        if len(data.labels) != facts.count:
+            raise UserError(f"{path}: holds {len(data.labels)} images, the manifest says {facts.count}.")
+        if self._ram is None:
+            return data
+        return DecodedShard(self._ram.put(index, self._take(index, data, np.arange(facts.count))))
+
+    def _trusted_path(self, file: File) -> Path:
+        """A file on this machine whose sha256 this process has checked."""
+        path = self.storage.local_path(file)
+        if file.name not in self._trusted:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            if digest != file.sha256:
+                raise UserError(
+                    f"{path}: sha256 is {digest[:16]}..., the manifest says {file.sha256[:16]}...: the file changed "
+                    "since it was prepared. Copy it back or prepare the data again."
+                )
+            self._trusted.add(file.name)
+        return path
+
+    def _verify_shard(self, shard: Shard) -> list[tuple[int, BadImage]]:
+        path, image, schema = self._trusted_path(shard), self.manifest.image, self.manifest.labels
+        if shard.index is None:
+            count, bad = len(read_raw(path, image, schema).labels), list[tuple[int, BadImage]]()
+        else:
+            opened = EncodedShard(path, self._trusted_path(shard.index), image, schema)
+            count, bad = len(opened.labels), check_encoded(path, opened, schema)
         if count != shard.count:
             raise UserError(f"{path}: holds {count} images, the manifest says {shard.count}.")
-        return Arrays(np.concatenate([p.images for p in packs]), np.concatenate([p.labels for p in packs]))
+        return bad
 
-    def _unpack(self, sample: dict[str, Any], path: Path) -> Arrays:
-        where = f"{path}, key {sample['__key__']}"
-        images, labels = (_decode_npy(sample, member, where) for member in ("images.npy", "labels.npy"))
-        image = self.manifest.image
-        expected = (len(labels), image.height, image.width, image.channels)
-        if images.shape != expected or images.dtype != np.uint8:
-            raise UserError(f"{where}: images are {images.shape} {images.dtype}, expected {expected} uint8.")
-        if labels.ndim != 1 or labels.dtype != np.int64:
-            raise UserError(f"{where}: labels are {labels.shape} {labels.dtype}, expected (N,) int64.")
-        check_labels(labels, len(self.manifest.labels.names), where)
-        return Arrays(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels)
+    def _take(self, index: int, shard: ShardData, chosen: NDArray[np.int64]) -> Arrays:
+        try:
+            return Arrays(shard.take(chosen), shard.labels[chosen])
+        except BadImage:
+            if not self.skips:
+                raise
+        good = self._good(index, shard, chosen)
+        return Arrays(shard.take(good), shard.labels[good])
 
+    def _good(self, index: int, shard: ShardData, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Puts the next good image of the same shard in the place of each damaged one."""
+        good = chosen.copy()
+        for place, number in enumerate(chosen):
+            for step in range(len(shard.labels)):
+                candidate = (int(number) + step) % len(shard.labels)
+                try:
+                    if (index, candidate) not in self.bad:
+                        shard.take(np.array([candidate]))
+                        good[place] = candidate
+                        break
+                except BadImage as error:
+                    self._count_bad((index, candidate), 1, error)
+        return good
 
-def _samples(path: Path) -> Iterator[dict[str, Any]]:
-    """WebDataset's own parser over one local shard; nothing is decoded by it, so nothing can be unpickled."""
-    try:
-        with path.open("rb") as file:
-            yield from group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))
-    except (OSError, tarfile.TarError, ValueError) as error:
-        raise UserError(f"{path}: not a readable tar file: {error}.") from error
+    def _damaged(self, index: int, error: UserError) -> None:
+        """A whole shard is unusable."""
+        if not self.skips:
+            raise error
+        self._count_bad((index, None), self.manifest.shards[index].count, error)
 
+    def _count_bad(self, key: tuple[int, int | None], images: int, error: UserError) -> None:
+        if key in self.bad:
+            return
+        self.bad[key] = images
+        total = sum(self.bad.values())
+        logger.warning("Skipped %s image(s), %s so far: %s", images, total, error)
+        if total > self.max_bad_share * self.manifest.count:
+            raise UserError(
+                f"data.on_error: {total} of {self.manifest.count:,} images are damaged, more than data.max_bad_share = "
+                f"{self.max_bad_share:g} allows. The last: {error}"
+            ) from error
 
-def _decode_npy(sample: dict[str, Any], member: str, where: str) -> NDArray[Any]:
-    if member not in sample:
-        found = ", ".join(key for key in sample if not key.startswith("__")) or "nothing"
-        raise UserError(f"{where}: the member {member} is missing; found {found}.")
-    try:
-        return np.load(io.BytesIO(sample[member]), allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{where}.{member}: not a plain .npy array: {error}.") from error
+    def _files(self) -> list[File]:
+        return [file for shard in self.manifest.shards for file in (shard, shard.index) if file is not None]

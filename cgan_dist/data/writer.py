@@ -1,91 +1,190 @@
-"""Labelled images to WebDataset shards: shuffled once, cut evenly, packed many images to a tar member."""
+"""A source to WebDataset shards: shuffled once, cut evenly, written by several processes, resumable, atomic.
+
+Everything is written to `OUT.partial`; a finished shard leaves a note there, so that a second run of the same plan goes
+on after a kill. OUT appears only when it is whole.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import io
-import logging
+import json
+import multiprocessing
+import os
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import webdataset as wds
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
-from cgan_dist.data.labelled import LabelledImages
-from cgan_dist.data.manifest import FILE_NAME, ClassLabels, ImageFormat, Manifest, Shard
+from cgan_dist.data.codecs import Encoding
+from cgan_dist.data.manifest import MANIFEST, ImageFormat, Manifest, Shard
+from cgan_dist.data.shard_writer import write_shard
+from cgan_dist.data.source import InMemory, Source
 from cgan_dist.errors import UserError
 from cgan_dist.randomness import numpy_generator
 
-PACK = 256
-"""Images of one tar member: a member costs WebDataset 60-80 microseconds, however small it is."""
+PLAN = "plan.json"
+MAX_RAW_SIDE = 64
+"""Images up to this size are packed as raw pixels, larger ones are encoded, unless told otherwise."""
 
-logger = logging.getLogger(__name__)
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a set is packed; with the source it decides every byte.
+
+    Attributes:
+        shards: how many; at most one per image. Their counts differ by at most one.
+        seed: of the global shuffle.
+        size: crop the centre square and resize it to this side, in pixels; null keeps every image as it is.
+        channels: 1 turns colour to grey, 3 repeats grey; null keeps what the first image has.
+        encoding: `raw`, `jpeg`, `png`, `webp`; null is `raw` up to 64 pixels and `jpeg` above.
+        quality: of JPEG and WebP.
+    """
+
+    shards: int = 8
+    seed: int = 0
+    size: int | None = None
+    channels: int | None = None
+    encoding: Encoding | None = None
+    quality: int = 95
 
 
-def write_shards(data: LabelledImages, out: Path, num_shards: int, seed: int) -> Manifest:
-    """Writes shards and manifest to a new folder, which appears only when it is whole.
-
-    A shard holds pairs of members `KEY.images.npy` (P, H, W, C) uint8 and `KEY.labels.npy` (P,) int64, P <= 256. The
-    same data, shard count and seed give the same bytes.
+def write_shards(source: Source, out: Path, plan: Plan, processes: int | None = None) -> Manifest:
+    """Writes shards and manifest to a new folder.
 
     Args:
-        data: the labelled images.
+        source: what to pack.
         out: folder to make; must not exist, or be empty.
-        num_shards: at most one per image; counts differ by at most one.
-        seed: of the global shuffle.
+        plan: how.
+        processes: null takes one per core, and one for a set that is in memory already.
 
     Raises:
-        UserError: if `out` is in use or `num_shards` is impossible.
+        UserError: if `out` is in use, the plan is impossible, or an image cannot be read or has another size.
     """
-    count = len(data.images)
-    if not 1 <= num_shards <= count:
-        raise UserError(f"--shards {num_shards}: expected 1 to {count:,}, one image per shard at least.")
+    if not 1 <= plan.shards <= len(source):
+        raise UserError(f"--shards {plan.shards}: expected 1 to {len(source):,}, one image per shard at least.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out}: already exists and is not an empty folder; remove it or choose another.")
-    fresh = out.with_name(out.name + ".partial")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    order = numpy_generator(seed, "prepare").permutation(count)
-    shards = [
-        _write_shard(fresh / f"shard-{index:05d}.tar", data.images[chosen], data.labels[chosen])
-        for index, chosen in enumerate(tqdm(np.array_split(order, num_shards), desc="shards", unit="shard"))
-    ]
+    image = _format_of(source, plan)
+    fresh = _open_partial(source, out, plan)
+    order = np.array_split(numpy_generator(plan.seed, "prepare").permutation(len(source)), plan.shards)
+    work = functools.partial(_write_one, source, fresh, plan, image)
+    processes = processes or (1 if isinstance(source.read, InMemory) else os.cpu_count() or 1)
+    shards = sorted(
+        tqdm(_run(work, order, processes), total=plan.shards, desc=out.name, unit="shard"),
+        key=lambda shard: shard.name,
+    )
     manifest = Manifest(
-        count=count,
-        image=ImageFormat(**dict(zip(("height", "width", "channels"), data.images.shape[1:], strict=True))),
-        labels=ClassLabels(
-            names=list(data.class_names),
-            histogram=np.bincount(data.labels, minlength=len(data.class_names)).tolist(),
-        ),
-        source=data.source,
-        seed=seed,
+        count=len(source),
+        image=image,
+        labels=source.schema,
+        histogram=source.schema.histogram(source.labels),
+        source=source.description,
+        seed=plan.seed,
         shards=shards,
     )
-    (fresh / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
+    for note in fresh.glob("*.json"):
+        note.unlink()
+    (fresh / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     if out.exists():
         out.rmdir()
     fresh.replace(out)
     return manifest
 
 
-def _write_shard(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Shard:
-    buffer = io.BytesIO()
-    with wds.TarWriter(buffer, mtime=0, encoder=False) as tar:
-        for start in range(0, len(images), PACK):
-            pack = slice(start, start + PACK)
-            tar.write({
-                "__key__": f"{path.stem}-{start:06d}",
-                "images.npy": _npy(images[pack]),
-                "labels.npy": _npy(labels[pack]),
-            })
-    content = buffer.getvalue()
-    path.write_bytes(content)
-    return Shard(name=path.name, count=len(images), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+def fit(image: NDArray[np.uint8], plan: Plan) -> NDArray[np.uint8]:
+    """Brings (H, W, C) uint8 to the plan's size and channels; resizing is Lanczos on the centre square."""
+    height, width, channels = image.shape
+    if plan.size is not None and (height, width) != (plan.size, plan.size):
+        side = min(height, width)
+        left, top = (width - side) // 2, (height - side) // 2
+        square = image[top : top + side, left : left + side]
+        picture = Image.fromarray(square[:, :, 0] if channels == 1 else square)
+        picture = picture.resize((plan.size, plan.size), Image.Resampling.LANCZOS)
+        image = np.asarray(picture).reshape(plan.size, plan.size, channels)
+    if plan.channels == 3 and channels == 1:
+        image = np.repeat(image, 3, axis=2)
+    if plan.channels == 1 and channels == 3:
+        image = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
+    return image
 
 
-def _npy(array: NDArray[np.generic]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+def _format_of(source: Source, plan: Plan) -> ImageFormat:
+    """The first image decides what is not planned."""
+    first = fit(source.read(0), plan)
+    encoding = plan.encoding or ("raw" if max(first.shape[:2]) <= MAX_RAW_SIDE else "jpeg")
+    return ImageFormat(
+        height=first.shape[0], width=first.shape[1], channels=1 if first.shape[2] == 1 else 3, encoding=encoding
+    )
+
+
+def _open_partial(source: Source, out: Path, plan: Plan) -> Path:
+    """Returns the folder to write to: that of an interrupted run of the same plan, or a new one."""
+    fresh = out.with_name(out.name + ".partial")
+    labels = hashlib.sha256(np.ascontiguousarray(source.labels).tobytes()).hexdigest()
+    text = json.dumps({"source": source.description, "count": len(source), "labels": labels} | asdict(plan))
+    if not (fresh / PLAN).exists() or (fresh / PLAN).read_text(encoding="utf-8") != text:
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            fresh.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(f"--out {out}: cannot write there: {error.strerror}.") from error
+        (fresh / PLAN).write_text(text, encoding="utf-8")
+    return fresh
+
+
+def _run(work: functools.partial[Shard], order: list[NDArray[np.int64]], processes: int) -> Iterator[Shard]:
+    if processes == 1:
+        yield from (work(number, chosen) for number, chosen in enumerate(order))
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(work, number, chosen) for number, chosen in enumerate(order)]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_one(
+    source: Source, folder: Path, plan: Plan, image: ImageFormat, number: int, chosen: NDArray[np.int64]
+) -> Shard:
+    """Writes one shard, unless an interrupted run has finished it."""
+    path = folder / f"shard-{number:05d}.tar"
+    note = path.with_suffix(".json")
+    if note.exists():
+        shard = Shard.model_validate_json(note.read_text(encoding="utf-8"))
+        if path.stat().st_size == shard.bytes:
+            return shard
+    shard = write_shard(
+        path, _checked_images(source, plan, image, chosen), source.labels[chosen], source.schema, image, plan.quality
+    )
+    partial = note.with_suffix(".note")
+    partial.write_text(shard.model_dump_json(), encoding="utf-8")
+    partial.replace(note)
+    return shard
+
+
+def _checked_images(
+    source: Source, plan: Plan, image: ImageFormat, chosen: NDArray[np.int64]
+) -> Iterator[NDArray[np.uint8]]:
+    expected = (image.height, image.width, image.channels)
+    for index in chosen:
+        found = fit(source.read(int(index)), plan)
+        if found.shape[2] != image.channels:
+            raise UserError(
+                f"{source.description}: image {index} has {found.shape[2]} channels, the first has "
+                f"{image.channels}; give --channels 1 or 3."
+            )
+        if found.shape != expected:
+            raise UserError(
+                f"{source.description}: image {index} is {found.shape[1]}x{found.shape[0]}, the first is "
+                f"{image.width}x{image.height}; give --size to crop and resize all of them."
+            )
+        yield found

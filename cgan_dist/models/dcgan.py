@@ -145,15 +145,15 @@ def halvings(size: Size, stages: int | None) -> list[Size]:
 
     Args:
         size: (H, W).
-        stages: how many halvings; null halves until both sides are at most 4.
+        stages: how many halvings; null halves at least once, until both sides are at most 4.
     """
-    if stages is not None and not 2 <= 2**stages <= max(size):
+    if max(size) < 2 or (stages is not None and not 2 <= 2**stages <= max(size)):
         raise UserError(
-            f"args.stages: {stages} halvings of a {size[0]}x{size[1]} image; expected at least 1 and a "
-            "smallest size of at least 1 pixel."
+            f"args.stages: {stages or 'at least one'} halvings of a {size[0]}x{size[1]} image; expected at least 1 and "
+            "a smallest size of at least 1 pixel."
         )
     sizes = [size]
-    while len(sizes) <= stages if stages is not None else max(sizes[-1]) > 4:
+    while len(sizes) <= stages if stages is not None else len(sizes) < 2 or max(sizes[-1]) > 4:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     return sizes
 

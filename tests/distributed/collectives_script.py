@@ -40,7 +40,7 @@ def main(config_path: str) -> None:
     }
 
     batches = Loader(inputs.shards, batch_size=8, streams=4, seed=0, rank=rank, world_size=2).batches(0)
-    micro = step._micro_batches(step._next(batches), step._latents(0, 0))
+    micro = step._micro_batches(step._next(batches), 0, 0)
     assert len(micro) == 2
     step.discriminator_step(micro)
     assert reduced == {"D": gradient_bytes["D"]}, f"a D step reduced {reduced}, expected {gradient_bytes}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from cgan_dist.cli import main
+from cgan_dist.data.writer import Plan, write_shards
+from tests.conftest import striped_images
 from tests.launching import ROOT, command, run
-from tests.unit.data.test_shards import npy, rewrite
+from tests.unit.data.damage import npy, rewrite
 
 Damage = Callable[[Path], None]
 
@@ -51,6 +50,10 @@ def error_of(*args: object) -> str:
         (["optim.lr=fast"], ["optim.lr: found 'fast'", "number"]),
         (["train.batch_size=10"], ["train.batch_size (10) must be a multiple of data.streams (4)"]),
         (["train.micro_batch=5"], ["train.micro_batch: 5 does not divide"]),
+        (["data.channels=2"], ["data.channels: found 2", "1 or 3"]),
+        (["evaluate.metrics=[label_acuracy]"], ["evaluate.metrics", "Did you mean 'label_accuracy'?"]),
+        (["data.path=pipe:cat"], ["data.path: a pipe: location runs a shell command", "data.allow_pipe=true"]),
+        (["data.augment=[flop]"], ["data.augment: unknown augmentation 'flop'. Did you mean 'flip'?"]),
         (["data.path=nowhere"], ["data.path: the folder 'nowhere' does not exist", "cgan-dist prepare"]),
         (["generator.name=dcgam"], ["generator: unknown generator 'dcgam'", "Did you mean 'dcgan'?"]),
         (["generator.args.widht=3"], ["generator.args.widht: unknown argument", "Did you mean 'width'?"]),
@@ -115,13 +118,7 @@ def test_damaged_data(config_file: Path, folder: Path, subcommand: str, damage: 
 
 
 def test_channels_that_contradict_the_data(config_file: Path, tmp_path: Path) -> None:
-    from cgan_dist.data.labelled import LabelledImages
-    from cgan_dist.data.writer import write_shards
-
-    colour = LabelledImages(
-        images=np.zeros((8, 8, 8, 3), np.uint8), labels=np.arange(8) % 2, class_names=("a", "b"), source="made up"
-    )
-    write_shards(colour, tmp_path / "colour", 1, 0)
+    write_shards(striped_images(8, channels=3), tmp_path / "colour", Plan(shards=1))
     output = error_of("train", "--config", config_file, f"data.path={tmp_path / 'colour'}", "data.channels=1")
     assert "data.channels: found 1, but the images" in output
     assert "have 3 channels" in output
@@ -170,21 +167,3 @@ def test_the_message_appears_once_under_a_launcher(config_file: Path) -> None:
     done = run(command(2, ROOT / "launch" / "train.py", "--config", str(config_file), "train.batchsize=8"))
     assert done.returncode != 0
     assert done.stderr.count("train.batchsize: unknown key") == 1
-
-
-def test_a_worker_process_reports_damage_as_plainly(config_file: Path, folder: Path) -> None:
-    """Damage after the check (here: only rank 0 of two reads everything, and the file changes in between)."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    path = folder / manifest["shards"][0]["name"]
-    content = io.BytesIO(path.read_bytes())
-    with tarfile.open(fileobj=content) as tar:
-        assert tar.getmembers()
-    from cgan_dist.data.manifest import read_manifest
-    from cgan_dist.data.shards import ShardSet
-    from cgan_dist.errors import UserError
-
-    shards = ShardSet(folder, read_manifest(folder), "none")
-    shards.verify()
-    path.write_bytes(b"x" * len(path.read_bytes()))
-    with pytest.raises(UserError, match=path.name):
-        shards.load(0)

@@ -15,8 +15,8 @@ from PIL import Image
 from cgan_dist.checkpoint import find_checkpoint
 from cgan_dist.cli import main
 from cgan_dist.config import load_config
-from cgan_dist.data.labelled import LabelledImages
-from cgan_dist.data.writer import write_shards
+from cgan_dist.data.source import Source
+from cgan_dist.data.writer import Plan, write_shards
 
 Cli = Callable[..., Result]
 
@@ -88,9 +88,9 @@ def test_beginning_with_other_networks_is_refused(cli: Cli, trained: Path, confi
 
 
 def test_data_that_changed_under_a_run_is_refused(
-    cli: Cli, trained: Path, config_file: Path, tmp_path: Path, stripes: LabelledImages
+    cli: Cli, trained: Path, config_file: Path, tmp_path: Path, stripes: Source
 ) -> None:
-    write_shards(stripes, tmp_path / "other-data", 5, seed=1)
+    write_shards(stripes, tmp_path / "other-data", Plan(shards=5, seed=1))
     result = cli("train", "--config", config_file, f"data.path={tmp_path / 'other-data'}", "train.total_images=128")
     assert result.exit_code == 2
     assert "was trained on other data" in result.output

@@ -71,7 +71,7 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(make_config: ConfigMake
         ("loss.penalties.r1=-1", ["loss.penalties.r1: found -1"]),
         ("run.name=../elsewhere", ["run.name: found '../elsewhere'", "letters, digits"]),
         ("train.batch_size=10", ["train.batch_size (10) must be a multiple of data.streams (4); nearest: 8 or 12"]),
-        ("data.augment=[flip]", ["data.augment"]),
+        ("data.on_error=ignore", ["data.on_error: found 'ignore'", "'stop' or 'skip'"]),
     ],
 )
 def test_bad_values_are_named_with_what_was_found_and_expected(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "cgan_dist"
 LAYERS = [
-    ["errors", "types", "padding"],
-    ["randomness", "registry", "yaml_text"],
+    ["errors", "grid", "padding"],
+    ["labels", "randomness", "registry", "yaml_text"],
+    ["types"],
     ["config"],
-    ["conditioning"],
+    ["augment", "conditioning"],
     ["data", "losses", "metrics", "models"],
     ["checkpoint", "distributed", "ema", "preemption", "run_folder", "sampling", "tracking"],
     ["evaluation", "step"],
@@ -30,7 +31,10 @@ def room_of(path: Path) -> str:
 def imported_rooms(path: Path) -> set[str]:
     rooms = set()
     for node in ast.walk(ast.parse(path.read_text())):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: relative imports hide the layer"
         names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        if names == ["cgan_dist"]:
+            names = [f"cgan_dist.{alias.name}" for alias in node.names if alias.name != "__version__"]
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         rooms |= {name.split(".")[1] for name in names if name.startswith("cgan_dist.")}
     return rooms

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.classes import Classes
 from cgan_dist.data.pixels import PIXEL_RANGES
-from cgan_dist.sampling import Sampler, draw_grid, save_npz
+from cgan_dist.labels import ClassLabels
+from cgan_dist.sampling import Sampler, save_npz
 
 
 class Painter(nn.Module):
@@ -29,7 +30,9 @@ class Painter(nn.Module):
 
 @pytest.fixture
 def sampler() -> Sampler:
-    return Sampler(Painter(), Classes([str(n) for n in range(10)]), PIXEL_RANGES["half"], 5, "uniform", seed=3)
+    return Sampler(
+        Painter(), Classes(ClassLabels(names=[str(n) for n in range(10)])), PIXEL_RANGES["half"], 5, "uniform", seed=3
+    )
 
 
 def test_every_image_has_the_label_that_was_asked(sampler: Sampler) -> None:
@@ -70,20 +73,6 @@ def test_a_grid_is_reproducible_and_random_ones_depend_on_the_position(sampler: 
     labels = torch.tensor([0, 1])
     grids = [sampler.grid(labels, 3, "random", position).tobytes() for position in (64, 64, 128)]
     assert grids[0] == grids[1] != grids[2]
-
-
-def test_columns_stand_under_their_names() -> None:
-    images = torch.stack([torch.full((3, 48, 48), value, dtype=torch.uint8) for value in (10, 60, 110, 160, 210, 240)])
-    grid = np.asarray(draw_grid(images, ["cat", "dog", "owl"]))
-    assert grid.shape == (grid.shape[0], 3 * 50 + 2, 3)
-    body = grid[-100:]
-    assert [int(body[row, column, 0]) for row in (25, 75) for column in (26, 76, 126)] == [10, 60, 110, 160, 210, 240]
-    head = grid[:-100]
-    assert all((head[:, 2 + 50 * k : 50 + 50 * k] < 128).any() for k in range(3))  # something is written there
-
-
-def test_small_images_are_enlarged() -> None:
-    assert draw_grid(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), ["a"]).width >= 48
 
 
 def test_npz_holds_both_arrays(tmp_path: Path, sampler: Sampler) -> None:

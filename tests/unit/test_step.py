@@ -9,7 +9,7 @@ from torch import Tensor
 from cgan_dist.build import build_networks, build_step, check_inputs
 from cgan_dist.config import Config
 from cgan_dist.distributed import build_accelerator
-from cgan_dist.step import TrainStep
+from cgan_dist.step import Micro, TrainStep
 from cgan_dist.types import Batch
 
 ConfigMaker = Callable[..., Config]
@@ -33,10 +33,8 @@ def watch(step: TrainStep, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, i
     for net in ("generator", "discriminator"):
         real_step = getattr(step, f"{net}_step")
 
-        def record(
-            micro_batches: list[tuple[Tensor, Tensor, Tensor]], net: str = net, real_step: object = real_step
-        ) -> None:
-            images, _, z = micro_batches[0]
+        def record(micro_batches: list[Micro], net: str = net, real_step: object = real_step) -> None:
+            images, z = micro_batches[0].real, micro_batches[0].z
             seen.append((net[0].upper(), round(float((images[0, 0, 0, 0] + 1) * 127.5)), z))
             real_step(micro_batches)  # type: ignore[operator]
 
@@ -95,7 +93,7 @@ def changed(before: list[Tensor], network: torch.nn.Module) -> bool:
 def test_an_update_changes_its_own_network_only_and_leaves_no_gradients(make_config: ConfigMaker) -> None:
     step = make_step(make_config())
     batch = next(numbered_batches())
-    micro = step._micro_batches(batch, torch.randn(8, 8))
+    micro = step._micro_batches(batch, 0, 0)
     G, D = step.raw_generator, step.raw_discriminator
     before_g, before_d = parameters(G), parameters(D)
     step.generator_step(micro)
@@ -134,8 +132,8 @@ def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker
 
 def test_grey_becomes_three_channels_where_the_config_says_so(make_config: ConfigMaker) -> None:
     step = make_step(make_config("data.channels=3", "data.pixels=half"))
-    ((real, _, _),) = step._micro_batches(next(numbered_batches()), torch.randn(8, 8))
-    assert real.shape == (8, 3, 8, 8)
+    (micro,) = step._micro_batches(next(numbered_batches()), 0, 0)
+    assert micro.real.shape == (8, 3, 8, 8)
     assert step.raw_generator(torch.randn(2, 8), torch.tensor([0, 1])).shape == (2, 3, 8, 8)
 
 

@@ -1,1 +1,1 @@
-"""Readers of published and private image sets; each returns a `LabelledImages`."""
+"""Readers of published and private image sets; each module's `load(folder, split, **options)` returns a `Source`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cgan_dist.data.labelled import LabelledImages
+from cgan_dist.data.source import Source
 from cgan_dist.data.sources.idx import load_pairs
 from cgan_dist.errors import UserError
 
@@ -12,7 +12,7 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASS_NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
-def load(folder: Path | None, split: str) -> LabelledImages:
+def load(folder: Path | None, split: str) -> Source:
     """Reads the four IDX files from `folder`, by default where Debian's package dataset-fashion-mnist puts them.
 
     Raises:

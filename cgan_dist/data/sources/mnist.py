@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from cgan_dist.data.download import download
-from cgan_dist.data.labelled import LabelledImages
+from cgan_dist.data.source import Source
 from cgan_dist.data.sources.idx import load_pairs
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -19,7 +19,7 @@ SHA256 = {
 }
 
 
-def load(folder: Path | None, split: str) -> LabelledImages:
+def load(folder: Path | None, split: str) -> Source:
     """Reads the four IDX files from `folder`, or downloads them (11 MB) and checks their sha256.
 
     Raises:

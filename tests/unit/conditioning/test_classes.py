@@ -6,8 +6,9 @@ import torch
 from cgan_dist.conditioning.base import as_vector, condition_product
 from cgan_dist.conditioning.classes import Classes
 from cgan_dist.errors import UserError
+from cgan_dist.labels import AttributeLabels, ClassLabels
 
-SPACE = Classes(["t-shirt", "sneaker", "ankle boot"])
+SPACE = Classes(ClassLabels(names=["t-shirt", "sneaker", "ankle boot"]))
 
 
 def test_numbers_and_names_are_read() -> None:
@@ -38,7 +39,14 @@ def test_labels_of_the_wrong_type_are_refused() -> None:
 
 def test_one_class_is_not_conditional() -> None:
     with pytest.raises(UserError, match="at least 2 classes"):
-        Classes(["only"])
+        Classes(ClassLabels(names=["only"]))
+
+
+def test_data_with_other_labels_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"conditioning.labels: 'classes' needs class labels, the data has 'attributes'"
+    ):
+        Classes(AttributeLabels(names=["Smiling"]))
 
 
 def test_a_grid_shows_the_first_classes() -> None:

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cgan_dist.data.manifest import read_manifest
 from cgan_dist.data.shards import ShardSet
+from cgan_dist.data.storage import Storage
+from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.errors import UserError
-
-Members = dict[str, bytes]
+from tests.conftest import striped_images
+from tests.unit.data.damage import Change, npy, open_set, rewrite, trust, verify, with_labels
 
 
 @pytest.fixture
@@ -25,52 +23,27 @@ def folder(shards_folder: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def verify(folder: Path) -> None:
-    ShardSet(folder, read_manifest(folder)).verify()
+@pytest.fixture
+def encoded(tmp_path: Path) -> Path:
+    write_shards(striped_images(100, size=16, channels=3), tmp_path / "encoded", Plan(shards=4, encoding="jpeg"))
+    return tmp_path / "encoded"
 
 
-def rewrite(folder: Path, change: Callable[[Members], Members], name: str = "shard-00001.tar") -> None:
-    """Changes a shard's members and makes the manifest agree in bytes and sha256, as a careless tool would."""
-    path = folder / name
-    with tarfile.open(path) as tar:
-        members = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
-    with tarfile.open(path, "w") as tar:
-        for member, content in change(members).items():
-            info = tarfile.TarInfo(member)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    trust(folder, name)
-
-
-def trust(folder: Path, name: str) -> None:
-    content = (folder / name).read_bytes()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for shard in manifest["shards"]:
-        if shard["name"] == name:
-            shard |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-def npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=allow_pickle)
-    return buffer.getvalue()
-
-
-def with_labels(labels: np.ndarray, allow_pickle: bool = False) -> Callable[[Members], Members]:
-    return lambda members: {
-        name: npy(labels, allow_pickle) if name.endswith("labels.npy") else content for name, content in members.items()
-    }
-
-
-def test_whole_shards_pass(folder: Path) -> None:
+def test_whole_shards_pass(folder: Path, encoded: Path) -> None:
     verify(folder)
+    verify(encoded)
 
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
     (folder / "shard-00003.tar").unlink()
     with pytest.raises(UserError, match=r"shard-00003.tar: the manifest lists this shard, but it is missing"):
-        ShardSet(folder, read_manifest(folder)).check_files()
+        open_set(folder).check_files()
+
+
+def test_a_missing_index_is_named(encoded: Path) -> None:
+    (encoded / "shard-00003.index.npy").unlink()
+    with pytest.raises(UserError, match=r"shard-00003.index.npy: the manifest lists this shard, but it is missing"):
+        open_set(encoded).check_files()
 
 
 def test_a_truncated_shard_is_named(folder: Path) -> None:
@@ -80,13 +53,15 @@ def test_a_truncated_shard_is_named(folder: Path) -> None:
         verify(folder)
 
 
-def test_a_flipped_byte_is_found(folder: Path) -> None:
+@pytest.mark.parametrize("how", ["verify", "take"])
+def test_a_flipped_byte_is_found_when_the_shard_is_opened(folder: Path, how: str) -> None:
     path = folder / "shard-00003.tar"
     content = bytearray(path.read_bytes())
     content[2000] ^= 1
     path.write_bytes(content)
+    shards = open_set(folder)
     with pytest.raises(UserError, match=r"shard-00003.tar: sha256 is"):
-        verify(folder)
+        shards.verify() if how == "verify" else shards.take(3, np.arange(2))
 
 
 @pytest.mark.parametrize(
@@ -98,18 +73,112 @@ def test_a_flipped_byte_is_found(folder: Path) -> None:
         (with_labels(np.zeros(41, np.float32)), "labels are (41,) float32"),
         (with_labels(np.array([{}] * 41, dtype=object), allow_pickle=True), "not a plain .npy array"),
         (lambda m: {k: v for k, v in m.items() if k.endswith("images.npy")}, "the member labels.npy is missing"),
+        (lambda m: m | {"shard-00001-000000.pkl": b"x"}, "unexpected member .pkl"),
+        (lambda m: {"shard-00001-000000.pyd": b"x"} | m, "unexpected member .pyd"),
+        (lambda m: m | {"../../escape.images.npy": b"x"}, "missing"),
         (lambda m: {}, "holds 0 images"),
-        (lambda m: {k: b"junk" for k in m}, "not a plain .npy array"),
+        (lambda m: dict.fromkeys(m, b"junk"), "not a plain .npy array"),
     ],
 )
-def test_a_shard_that_was_rewritten_wrongly_is_named_with_key_and_cause(
-    folder: Path, change: Callable[[Members], Members], fragment: str
+def test_a_raw_shard_that_was_rewritten_wrongly_is_named_with_key_and_cause(
+    folder: Path, change: Change, fragment: str
 ) -> None:
     rewrite(folder, change)
     with pytest.raises(UserError) as caught:
         verify(folder)
     assert "shard-00001.tar" in str(caught.value)
     assert fragment in str(caught.value)
+
+
+def first_picture(members: dict[str, bytes]) -> str:
+    return next(name for name in members if name.endswith(".jpg"))
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        (lambda m: m | {first_picture(m): b"\0" * len(m[first_picture(m)])}, "not a readable JPEG image"),
+        (lambda m: m | {first_picture(m): m[first_picture(m)] + b"x"}, "not what the shard's index says"),
+        (lambda m: {k: v for k, v in m.items() if k != first_picture(m)}, "the member jpg is missing"),
+        (lambda m: m | {"shard-00001-000003.pkl": b"x"}, ""),
+        (
+            lambda m: {k: str(2 - int(v)).encode() if k.endswith(".json") else v for k, v in m.items()},
+            "not what the shard's index says",
+        ),
+        (lambda m: dict(list(m.items())[:-2]), "holds 24 images or more, its index says 25"),
+    ],
+)
+def test_an_encoded_shard_that_was_rewritten_wrongly_is_named(encoded: Path, change: Change, fragment: str) -> None:
+    rewrite(encoded, change)
+    with pytest.raises(UserError) as caught:
+        verify(encoded)
+    assert "shard-00001" in str(caught.value)
+    assert fragment in str(caught.value)
+
+
+def damage_picture(folder: Path, shard: str, number: int, content: bytes | None = None) -> None:
+    """Overwrites one image in place and makes the manifest agree: a JPEG that was broken before it was packed."""
+    index = np.load(folder / f"{shard}.index.npy")
+    start, size = int(index["offset"][number]), int(index["size"][number])
+    data = bytearray((folder / f"{shard}.tar").read_bytes())
+    data[start : start + size] = (content or b"").ljust(size, b"\0")[:size]
+    (folder / f"{shard}.tar").write_bytes(data)
+    trust(folder, f"{shard}.tar")
+
+
+def test_a_corrupt_picture_stops_with_its_number(encoded: Path) -> None:
+    damage_picture(encoded, "shard-00002", 7)
+    with pytest.raises(UserError, match=r"shard-00002.tar, image 7: not a readable JPEG image"):
+        open_set(encoded).take(2, np.array([6, 7]))
+    with pytest.raises(UserError, match=r"shard-00002.tar, key shard-00002-000007: not a readable JPEG image"):
+        verify(encoded)
+
+
+def test_a_picture_of_another_size_stops(encoded: Path) -> None:
+    from cgan_dist.data.codecs import encode
+
+    damage_picture(encoded, "shard-00002", 0, encode(np.zeros((8, 8, 3), np.uint8), "jpeg", 50))
+    with pytest.raises(UserError, match=r"image 0: \(8, 8, 3\), expected \(16, 16, 3\)"):
+        open_set(encoded).take(2, np.array([0]))
+
+
+@pytest.mark.parametrize("cache", ["none", "ram"])
+def test_skipping_puts_the_next_good_picture_in_its_place_and_counts(
+    encoded: Path, cache: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = open_set(encoded).take(2, np.arange(25))
+    for number in (7, 8, 24):
+        damage_picture(encoded, "shard-00002", number)
+    shards = open_set(encoded, cache, on_error="skip")
+    with caplog.at_level("WARNING"):
+        found = shards.take(2, np.array([6, 7, 8, 9, 24]))
+    expected = [6, 9, 9, 9, 0]
+    assert (found.images == whole.images[expected]).all()
+    assert (found.labels == whole.labels[expected]).all()
+    assert sum(shards.bad.values()) == 3
+    assert "Skipped 1 image(s), 3 so far" in caplog.text
+    again = shards.take(2, np.array([6, 7, 8, 9, 24]))
+    assert (again.images == found.images).all()
+    assert sum(shards.bad.values()) == 3
+
+
+def test_skipping_a_whole_shard_reads_the_next_one(folder: Path) -> None:
+    (folder / "shard-00001.tar").write_bytes(b"x" * (folder / "shard-00001.tar").stat().st_size)
+    shards = open_set(folder, on_error="skip")
+    found, neighbour = shards.take(1, np.array([0, 40])), shards.take(2, np.array([0, 40 % 41]))
+    assert (found.images == neighbour.images).all()
+    assert shards.bad == {(1, None): 41}
+
+
+def test_too_much_damage_stops_even_when_skipping(encoded: Path) -> None:
+    for number in range(6):
+        damage_picture(encoded, "shard-00002", number)
+    shards = open_set(encoded, on_error="skip", max_bad_share=0.05)
+    with pytest.raises(UserError, match=r"data.on_error: 6 of 100 images are damaged, more than data.max_bad_share"):
+        shards.take(2, np.arange(25))
+    with pytest.raises(UserError, match="6 of 100 images are damaged"):
+        open_set(encoded, on_error="skip", max_bad_share=0.05).verify()
+    open_set(encoded, on_error="skip", max_bad_share=0.06).verify()
 
 
 def test_a_pickle_is_never_opened(folder: Path, tmp_path: Path) -> None:
@@ -134,9 +203,28 @@ def test_something_that_is_no_tar_file_is_named(folder: Path) -> None:
         verify(folder)
 
 
+@pytest.mark.parametrize(
+    ("index", "fragment"),
+    [
+        (np.zeros(25, [("offset", "i8"), ("size", "i8"), ("label", "i8")]), ""),
+        (np.zeros(3), "not an index of this kind of labels"),
+        (np.array([(10**9, 5, 0)] * 25, [("offset", "i8"), ("size", "i8"), ("label", "i8")]), "points outside"),
+        (np.array([(-5, 5, 0)] * 25, [("offset", "i8"), ("size", "i8"), ("label", "i8")]), "points outside"),
+        (np.array([(0, 5, 9)] * 25, [("offset", "i8"), ("size", "i8"), ("label", "i8")]), "has label 9"),
+    ],
+)
+def test_an_index_that_does_not_fit_is_refused(encoded: Path, index: np.ndarray, fragment: str) -> None:
+    (encoded / "shard-00001.index.npy").write_bytes(npy(index))
+    trust(encoded, "shard-00001.index.npy")
+    with pytest.raises(UserError, match="shard-00001") as caught:
+        verify(encoded)
+    assert fragment in str(caught.value)
+
+
 def test_examples_have_the_label_of_their_column(shards_folder: Path) -> None:
-    shards = ShardSet(shards_folder, read_manifest(shards_folder))
-    cells = shards.examples([2, 0], each=5, generator=np.random.default_rng(0))
+    cells = ShardSet(Storage(shards_folder)).examples(
+        [lambda labels: labels == 2, lambda labels: labels == 0], each=5, generator=np.random.default_rng(0)
+    )
     assert cells.shape == (5, 2, 1, 8, 8)
     assert (cells[:, 0] >= 190).all()  # class 2 is bright all over
     assert (cells[:, 1, 0, ::2] >= 190).all()  # class 0 in every second row
@@ -144,8 +232,7 @@ def test_examples_have_the_label_of_their_column(shards_folder: Path) -> None:
 
 
 def test_too_few_examples_leave_white_cells(shards_folder: Path) -> None:
-    shards = ShardSet(shards_folder, read_manifest(shards_folder))
-    cells = shards.examples([0], each=200, generator=np.random.default_rng(0))
+    cells = ShardSet(Storage(shards_folder)).examples([lambda labels: labels == 0], 200, np.random.default_rng(0))
     assert (cells[-1] == 255).all()
 
 
@@ -153,10 +240,14 @@ def test_too_few_examples_leave_white_cells(shards_folder: Path) -> None:
     ("change", "fragment"),
     [
         (lambda m: m | {"count": 5}, "do not add up"),
+        (lambda m: m | {"histogram": {"rows": 1}}, "do not add up"),
         (lambda m: m | {"shards": []}, "shards"),
         (lambda m: m | {"extra": 1}, "extra"),
+        (lambda m: m | {"labels": {"kind": "colours"}}, "labels"),
         (lambda m: {k: v for k, v in m.items() if k != "labels"}, "labels"),
         (lambda m: m | {"shards": [m["shards"][0] | {"name": "../../etc/x.tar"}, *m["shards"][1:]]}, "shards.0.name"),
+        (lambda m: m | {"shards": [m["shards"][1], *m["shards"][1:]]}, ""),
+        (lambda m: m | {"image": m["image"] | {"encoding": "png"}}, "have an index"),
     ],
 )
 def test_a_damaged_manifest_is_named_with_the_key(
@@ -165,12 +256,12 @@ def test_a_damaged_manifest_is_named_with_the_key(
     path = folder / "manifest.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(UserError, match=r"manifest.json: damaged manifest") as caught:
-        read_manifest(folder)
+        Storage(folder).manifest()
     assert fragment in str(caught.value)
 
 
 def test_no_manifest_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data.path: .*does not exist.*cgan-dist prepare"):
-        read_manifest(tmp_path / "absent")
+        Storage(tmp_path / "absent").manifest()
     with pytest.raises(UserError, match=r"data.path: .*has no manifest.json"):
-        read_manifest(tmp_path)
+        Storage(tmp_path).manifest()

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from cgan_dist.metrics import classifier
 from cgan_dist.metrics.label_accuracy import LabelAccuracy, match_channels
-from tests.conftest import striped_images
+from tests.conftest import pixels_of, striped_images
 
 
 def as_tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    data = striped_images(count, seed)
-    return torch.from_numpy(data.images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(data.labels)
+    source = striped_images(count, seed)
+    return torch.from_numpy(pixels_of(source)).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(source.labels)
 
 
 @pytest.fixture

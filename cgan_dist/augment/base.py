@@ -1,0 +1,111 @@
+"""The contract of an augmentation, and several of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from cgan_dist.randomness import torch_generator
+
+
+class Augmentation(Protocol):
+    """A random change of images. It has no state: all that is random about it is in the parameters."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draws (count, P) float32 on the CPU, one row for each image of the global batch.
+
+        P and the distribution depend neither on the images nor on the number of ranks; shifts and the like are drawn
+        in [0, 1) and become pixels in `apply`.
+        """
+
+    def apply(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """Changes image b by row b alone.
+
+        It must be differentiable twice with respect to the images (R1 passes through it) and must not wait for the
+        device: no `.item()`, no copies from or to the host, no shapes that depend on values.
+
+        Args:
+            images: (B, C, H, W) of any float type, in [-1, 1]; may be a leaf that requires grad, so not in place.
+            parameters: (B, P) float32 on the images' device.
+
+        Returns:
+            A tensor of the images' shape, type and device.
+        """
+
+
+class Pipeline:
+    """Augmentations one after another, for images in a symmetric range.
+
+    Args:
+        augmentations: name to augmentation, in the order in which they are applied. The name keys the draw, so adding,
+            removing or moving one leaves the draws of the others as they were.
+        half_range: largest absolute value of an image, 1.0 or 0.5; an augmentation sees images divided by it.
+
+    Raises:
+        ValueError: if `half_range` is not positive.
+    """
+
+    def __init__(self, augmentations: Mapping[str, Augmentation], half_range: float) -> None:
+        if not half_range > 0:
+            raise ValueError(f"half_range is {half_range}; expected a positive number, such as 1.0 or 0.5")
+        self.augmentations = dict(augmentations)
+        self.half_range = half_range
+
+    def draw(self, seed: int, purpose: str, position: int, count: int) -> list[Tensor]:
+        """Draws for the global batch; every rank gets the same.
+
+        Args:
+            seed: of the run.
+            purpose: which images, e.g. `real` or `fake`; another purpose is another draw.
+            position: images_seen.
+            count: size of the global batch.
+
+        Returns:
+            (count, P) float32 on the CPU for each augmentation.
+        """
+        return [
+            augmentation.draw(count, torch_generator(seed, f"augment {purpose} {name}", position))
+            for name, augmentation in self.augmentations.items()
+        ]
+
+    def slice(self, parameters: Sequence[Tensor], first: int, count: int) -> list[Tensor]:
+        """Returns rows `first` to `first + count` of each tensor, as views: one rank's share or a micro batch."""
+        return [rows[first : first + count] for rows in parameters]
+
+    def __call__(self, images: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+        """Applies each augmentation; with none, returns `images` itself.
+
+        Args:
+            images: (B, C, H, W) float in [-half_range, half_range].
+            parameters: (B, P) for each augmentation, on the CPU or on the images' device.
+
+        Returns:
+            (B, C, H, W) of the images' type.
+
+        Raises:
+            ValueError: if there is not one tensor for each augmentation and in it one row for each image.
+        """
+        # A single row would otherwise be broadcast to all images without a word.
+        if [len(rows) for rows in parameters] != [len(images)] * len(self.augmentations):
+            raise ValueError(
+                f"parameters of {[len(rows) for rows in parameters]} images for {len(images)} images and augmentations "
+                f"{list(self.augmentations)}; expected one tensor for each augmentation, one row for each image"
+            )
+        if not self.augmentations:
+            return images
+        images = self._scaled(images, 1 / self.half_range)
+        for augmentation, rows in zip(self.augmentations.values(), parameters, strict=True):
+            images = augmentation.apply(images, rows.to(images.device, non_blocking=True))
+        return self._scaled(images, self.half_range)
+
+    def _scaled(self, images: Tensor, factor: float) -> Tensor:
+        """Exact for both ranges, whose factors are powers of two."""
+        return images if factor == 1 else images * factor
+
+
+def pick(parameter: Tensor, count: int) -> Tensor:
+    """Turns (B,) uniform in [0, 1) into (B,) int64 uniform in 0, ..., count - 1."""
+    return (parameter * count).long()

@@ -1,0 +1,202 @@
+"""One open shard: raw ones hold packs of images, encoded ones an image a member; every error names file and key."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from cgan_dist.data.codecs import SUFFIXES, CorruptImage, decoder
+from cgan_dist.data.manifest import ImageFormat
+from cgan_dist.errors import UserError
+from cgan_dist.labels import Labels, LabelSchema
+
+IMAGES, LABELS = "images.npy", "labels.npy"
+
+
+class BadImage(UserError):
+    """One image that cannot be used, in a shard that can."""
+
+
+class Arrays(NamedTuple):
+    """Images (N, C, H, W) uint8 and their labels as the schema stores them."""
+
+    images: NDArray[np.uint8]
+    labels: Labels
+
+
+class ShardData(Protocol):
+    """The content of one shard, by image number."""
+
+    labels: Labels
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Returns (N, C, H, W) uint8; raises BadImage."""
+
+
+class DecodedShard:
+    """A shard whose images are an array, private or shared with other processes."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.images, self.labels = arrays
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `ShardData`."""
+        return self.images[indices]
+
+
+class EncodedShard:
+    """A shard whose images are decoded when they are taken, sliced from the file by its index.
+
+    Args:
+        path: the tar file.
+        index: its index: offset, size and label of each image.
+        image: the manifest's format.
+        schema: of the labels.
+        library: see `codecs.decoder`.
+
+    Raises:
+        UserError: if the index does not fit the file.
+    """
+
+    def __init__(
+        self, path: Path, index: Path, image: ImageFormat, schema: LabelSchema, library: str | None = None
+    ) -> None:
+        self.path, self.image = path, image
+        self.decode = decoder(image.encoding, image.channels, library)
+        entries = _load_npy(index.read_bytes(), str(index))
+        if entries.dtype != index_dtype(schema) or entries.ndim != 1:
+            raise UserError(f"{index}: not an index of this kind of labels: {entries.dtype}.")
+        self.offsets, self.sizes = entries["offset"], entries["size"]
+        self.labels = np.ascontiguousarray(entries["label"])
+        schema.check(self.labels, str(index))
+        with path.open("rb") as file:
+            self.content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if ((self.offsets < 0) | (self.sizes < 0) | (self.offsets + self.sizes > len(self.content))).any():
+            raise UserError(f"{index}: points outside {path.name}.")
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `ShardData`."""
+        image = self.image
+        pixels = np.empty((len(indices), image.height, image.width, image.channels), np.uint8)
+        for place, index in enumerate(indices):
+            pixels[place] = self._one(int(index))
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+    def _one(self, index: int) -> NDArray[np.uint8]:
+        start, image = int(self.offsets[index]), self.image
+        return checked_picture(
+            self.content[start : start + int(self.sizes[index])], self.decode, image, f"{self.path}, image {index}"
+        )
+
+
+def checked_picture(content: bytes, decode: Any, image: ImageFormat, where: str) -> NDArray[np.uint8]:
+    """Decodes one member and holds it against the manifest's format.
+
+    Raises:
+        BadImage: beginning with `where`.
+    """
+    try:
+        picture: NDArray[np.uint8] = decode(content)
+    except CorruptImage as error:
+        raise BadImage(f"{where}: not a readable {image.encoding.upper()} image: {error}.") from error
+    if picture.shape != (image.height, image.width, image.channels):
+        raise BadImage(f"{where}: {picture.shape}, expected {(image.height, image.width, image.channels)}.")
+    return picture
+
+
+def read_raw(path: Path, image: ImageFormat, schema: LabelSchema) -> Arrays:
+    """Reads a shard of packs through WebDataset's own parser.
+
+    Raises:
+        UserError: if anything in it is not as the format says.
+    """
+    packs = [_unpack(sample, image, schema, f"{path}, key {sample['__key__']}") for sample in samples(path)]
+    if not packs:
+        raise UserError(f"{path}: holds 0 images.")
+    return Arrays(*(np.concatenate(column) for column in zip(*packs, strict=True)))
+
+
+def check_encoded(path: Path, shard: EncodedShard, schema: LabelSchema) -> list[tuple[int, BadImage]]:
+    """Walks the tar file as plain WebDataset would and decodes everything.
+
+    Returns:
+        Number and error of each image that cannot be used.
+
+    Raises:
+        UserError: if members are missing, unexpected, duplicate, or contradict the index.
+    """
+    suffix, count = SUFFIXES[shard.image.encoding], 0
+    bad: list[tuple[int, BadImage]] = []
+    for count, sample in enumerate(samples(path), start=1):
+        where = f"{path}, key {sample['__key__']}"
+        _expect_members(sample, {suffix} | ({"json"} if schema.width != 0 else set()), where)
+        if count > len(shard.labels):
+            break
+        stored = shard.content[shard.offsets[count - 1] : shard.offsets[count - 1] + shard.sizes[count - 1]]
+        if stored != sample[suffix] or (schema.width != 0 and label_json(shard.labels[count - 1]) != sample["json"]):
+            raise UserError(f"{where}: image or label is not what the shard's index says.")
+        try:
+            checked_picture(sample[suffix], shard.decode, shard.image, where)
+        except BadImage as error:
+            bad.append((count - 1, error))
+    if count != len(shard.labels):
+        raise UserError(f"{path}: holds {count} images or more, its index says {len(shard.labels)}.")
+    return bad
+
+
+def samples(path: Path) -> Iterator[dict[str, Any]]:
+    """WebDataset's parser over one local file; nothing is decoded by it, so nothing can be unpickled.
+
+    Raises:
+        UserError: if it is not a whole tar file, or a name is duplicate.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from group_by_keys(tar_file_expander([{"url": str(path), "stream": file}]))
+    except (OSError, tarfile.TarError, ValueError, EOFError, IndexError, AttributeError) as error:
+        cause = str(error.args[0]) if error.args else type(error).__name__
+        raise UserError(f"{path}: not a readable tar file: {cause}.") from error
+
+
+def index_dtype(schema: LabelSchema) -> np.dtype[Any]:
+    """The record of one image in an index: offset and size in the tar file, and the label."""
+    shape = () if schema.width is None else (schema.width,)
+    return np.dtype([("offset", np.int64), ("size", np.int64), ("label", schema.dtype, shape)])
+
+
+def label_json(label: Any) -> bytes:
+    """A label as the JSON member of a plain WebDataset sample."""
+    return repr(label.tolist()).encode()
+
+
+def _unpack(sample: dict[str, Any], image: ImageFormat, schema: LabelSchema, where: str) -> Arrays:
+    _expect_members(sample, {IMAGES, LABELS}, where)
+    images, labels = (_load_npy(sample[member], f"{where}.{member}") for member in (IMAGES, LABELS))
+    schema.check(labels, where)
+    expected = (len(labels), image.height, image.width, image.channels)
+    if images.shape != expected or images.dtype != np.uint8:
+        raise UserError(f"{where}: images are {images.shape} {images.dtype}, expected {expected} uint8.")
+    return Arrays(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels)
+
+
+def _expect_members(sample: dict[str, Any], expected: set[str], where: str) -> None:
+    found = {name for name in sample if not name.startswith("__")}
+    for name in sorted(expected - found):
+        raise UserError(f"{where}: the member {name} is missing; found {', '.join(sorted(found)) or 'nothing'}.")
+    for name in sorted(found - expected):
+        raise UserError(f"{where}: unexpected member .{name}; expected only {', '.join(sorted(expected))}.")
+
+
+def _load_npy(content: bytes, where: str) -> NDArray[Any]:
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)  # type: ignore[no-any-return]
+    except Exception as error:  # numpy parses the header with ast: damaged bytes raise almost anything
+        raise UserError(f"{where}: not a plain .npy array: {error}.") from error

@@ -1,0 +1,206 @@
+"""What `csv` and `jsonl` share: a manifest with a row per image, its path in one column and its label in others."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgan_dist.data.source import Source
+from cgan_dist.data.sources.files import check_split, first_repeated, shortened
+from cgan_dist.data.sources.picture import Pictures
+from cgan_dist.errors import UserError, close_match
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels
+
+BITS = {"1": 1, "true": 1, "0": 0, "-1": 0, "false": 0}
+DEFAULT_LABEL = "label"
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+LARGEST = float(np.finfo(np.float32).max)
+Row = tuple[int, Mapping[str, object]]
+"""Line number in the manifest, and values by column: text (csv) or what JSON has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns hold what; of `label`, `attributes` and `continuous` exactly one, `label` by default.
+
+    Attributes:
+        path: the picture's path, relative to the folder.
+        label: the name of its class.
+        attributes: yes or no each: 1 or true, and 0, -1 or false.
+        continuous: a number each.
+        ranges: [low, high] of each of `continuous`; by default the least and the greatest value of all rows.
+        split_column: the name of the split that the row belongs to.
+
+    Raises:
+        UserError: if the options contradict each other.
+    """
+
+    path: str
+    label: str | None
+    attributes: list[str] | None
+    continuous: list[str] | None
+    ranges: list[list[float]] | None
+    split_column: str | None
+
+    def __post_init__(self) -> None:
+        options = {"label": self.label, "attributes": self.attributes, "continuous": self.continuous}
+        given = [name for name, value in options.items() if value is not None]
+        if len(given) > 1:
+            raise UserError(f"{' and '.join(given)}: expected one of label, attributes and continuous.")
+        if self.label is None and given and not self.of_labels:
+            raise UserError(f"{given[0]}: an empty list; name at least one column.")
+        if repeated := first_repeated(self.of_labels):
+            raise UserError(f"{given[0]}: '{repeated}' is there twice; name each column once.")
+        if self.ranges is not None:
+            self._check_ranges(self.ranges)
+
+    @property
+    def of_labels(self) -> list[str]:
+        """The columns that make up the label."""
+        for columns in (self.attributes, self.continuous):
+            if columns is not None:
+                return columns
+        return [self.label or DEFAULT_LABEL]
+
+    def _check_ranges(self, ranges: list[list[float]]) -> None:
+        if self.continuous is None:
+            raise UserError("ranges: only columns of the option continuous have a range.")
+        if len(ranges) != len(self.continuous):
+            raise UserError(f"ranges: {len(ranges)}, expected one [low, high] for each of {self.continuous}.")
+        for pair in ranges:
+            if len(pair) != 2 or not all(map(math.isfinite, pair)) or pair[0] >= pair[1]:
+                raise UserError(f"ranges: {pair}; expected [low, high] with low < high.")
+
+
+def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], columns: Columns) -> Source:
+    """Makes a source of a manifest's rows.
+
+    Class names and default ranges come from the rows of all splits, so that they are the same for each split.
+
+    Args:
+        folder: that paths are relative to.
+        split: a value of `columns.split_column`, or `all`; without that column `train` or `all`, which are the same.
+        manifest: for errors.
+        rows: in the order of the file; read once.
+        columns: what to take from them.
+
+    Raises:
+        UserError: naming the line, if a value is missing or malformed, a path leaves the folder, or a picture is
+            missing.
+    """
+    if columns.split_column is None:
+        check_split(split, ("train", "all"))
+    convert: Callable[..., Any] = _bit if columns.attributes else _number if columns.continuous else _class_name
+    lines: list[int] = []
+    names: list[str] = []
+    splits: list[str] = []
+    cells: list[list[Any]] = []
+    for line, row in rows:
+        where = f"{manifest}, line {line}"
+        lines.append(line)
+        names.append(_path(row, columns.path, where))
+        splits.append(_text(row, columns.split_column, where) if columns.split_column else split)
+        cells.append([convert(row, column, where) for column in columns.of_labels])
+    if not lines:
+        raise UserError(f"{manifest}: no rows; expected one per image.")
+    if columns.split_column is not None:
+        check_split(split, (*sorted(set(splits)), "all"))
+    labels, schema = _labels(cells, columns, manifest, lines)
+    chosen = [index for index, name in enumerate(splits) if split in ("all", name)]
+    for index in chosen:
+        if not (folder / names[index]).is_file():
+            raise UserError(
+                f"{manifest}, line {lines[index]}: {folder / names[index]} is missing; paths are relative to {folder}."
+            )
+    pictures = Pictures(folder, tuple(names[index] for index in chosen))
+    return Source(labels=labels[chosen], schema=schema, read=pictures, description=f"{manifest} ({split})")
+
+
+def _labels(
+    cells: list[list[Any]], columns: Columns, manifest: Path, lines: list[int]
+) -> tuple[Labels, ClassLabels | AttributeLabels | ContinuousLabels]:
+    if columns.attributes:
+        return np.array(cells, np.uint8), AttributeLabels(names=columns.attributes)
+    if columns.continuous:
+        values = np.array(cells, np.float32)
+        ranges = columns.ranges or _data_ranges(values, columns.continuous, manifest)
+        low, high = np.array(ranges, np.float32).T
+        for row, column in np.argwhere((values < low) | (values > high))[:1]:
+            raise UserError(
+                f"{manifest}, line {lines[row]}: {columns.continuous[column]} is {values[row, column]:g}, outside of "
+                f"the range {low[column]:g} to {high[column]:g} that the option ranges states."
+            )
+        pairs = [(float(least), float(greatest)) for least, greatest in ranges]
+        return values, ContinuousLabels(names=columns.continuous, ranges=pairs)
+    found = [cell for (cell,) in cells]
+    names = sorted(set(found))
+    if all(INTEGER.fullmatch(name) for name in names):
+        names.sort(key=int)
+    number = {name: index for index, name in enumerate(names)}
+    return np.array([number[name] for name in found], np.int64), ClassLabels(names=names)
+
+
+def _data_ranges(values: NDArray[np.float32], names: list[str], manifest: Path) -> list[list[float]]:
+    ranges = np.stack([values.min(0), values.max(0)], axis=1).astype(float).tolist()
+    for name, (low, high) in zip(names, ranges, strict=True):
+        if low == high:
+            raise UserError(
+                f"{manifest}: {name} is {low:g} in every row, which is no range; leave it out, or state "
+                "the option ranges."
+            )
+    return ranges  # type: ignore[no-any-return]
+
+
+def _path(row: Mapping[str, object], column: str, where: str) -> str:
+    path = _text(row, column, where)
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+        raise UserError(f"{where}: '{path}' is an absolute path; expected one relative to the folder.")
+    if ".." in PurePosixPath(path).parts:
+        raise UserError(f"{where}: '{path}' leaves the folder; expected a path below it, without '..'.")
+    return path
+
+
+def _text(row: Mapping[str, object], column: str, where: str) -> str:
+    value = _value(row, column, where)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: {column} is {value!r}; expected text.")
+    return value.strip()
+
+
+def _class_name(row: Mapping[str, object], column: str, where: str) -> str:
+    value = _value(row, column, where)
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise UserError(f"{where}: {column} is {value!r}; expected the name or the number of a class.")
+    return str(value).strip()
+
+
+def _bit(row: Mapping[str, object], column: str, where: str) -> int:
+    value = _value(row, column, where)
+    bit = BITS.get(str(value).strip().lower())
+    if bit is None:
+        raise UserError(f"{where}: {column} is {value!r}; expected 1 or true, or 0, -1 or false.")
+    return bit
+
+
+def _number(row: Mapping[str, object], column: str, where: str) -> float:
+    value = _value(row, column, where)
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) <= LARGEST:
+        raise UserError(f"{where}: {column} is {value!r}; expected a finite number.")
+    return number
+
+
+def _value(row: Mapping[str, object], column: str, where: str) -> object:
+    if column not in row:
+        raise UserError(f"{where}: no column '{column}'.{close_match(column, row)} It has {shortened(list(row))}.")
+    return row[column]

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cgan_dist.data.source import Source
+from cgan_dist.data.sources import csv_table, jsonl_table
+from cgan_dist.errors import UserError
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels
+
+LOAD = {"csv": csv_table.load, "jsonl": jsonl_table.load}
+FILE = {"csv": "labels.csv", "jsonl": "labels.jsonl"}
+FIRST_LINE = {"csv": 2, "jsonl": 1}
+Row = dict[str, Any]
+
+
+@pytest.fixture(params=["csv", "jsonl"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures 0.png to 5.png in sub/, each of the grey value 10 times its number."""
+    (tmp_path / "sub").mkdir()
+    for number in range(6):
+        Image.new("RGB", (3, 2), (10 * number,) * 3).save(tmp_path / "sub" / f"{number}.png")
+    return tmp_path
+
+
+def write(folder: Path, kind: str, rows: list[Row]) -> None:
+    """Writes a manifest; what is no text is written as JSON does in both formats."""
+    with (folder / FILE[kind]).open("w", newline="") as file:
+        if kind == "jsonl":
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        else:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows({k: v if isinstance(v, str) else json.dumps(v) for k, v in row.items()} for row in rows)
+
+
+def rows_of(column: str, values: list[object]) -> list[Row]:
+    return [{"path": f"sub/{number}.png", column: value} for number, value in enumerate(values)]
+
+
+def colors(source: Source) -> list[int]:
+    return [int(source.read(index)[0, 0, 0]) for index in range(len(source))]
+
+
+def error(folder: Path, kind: str, split: str = "train", **options: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        LOAD[kind](folder, split, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("split", ["train", "all"])
+def test_classes_are_named_by_a_column(folder: Path, kind: str, split: str) -> None:
+    write(folder, kind, rows_of("label", ["dog", "cat", "dog", " eel "]))
+    source = LOAD[kind](folder, split)
+    assert source.schema == ClassLabels(names=["cat", "dog", "eel"])
+    assert (source.labels.tolist(), source.labels.dtype) == ([1, 0, 1, 2], np.int64)
+    assert colors(source) == [0, 10, 20, 30]
+    assert source.description == f"{folder / FILE[kind]} ({split})"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["10", "9", "-1", "100"], ["-1", "9", "10", "100"]),
+        ([10, 9, -1, 100], ["-1", "9", "10", "100"]),
+        (["10", "9", "a"], ["10", "9", "a"]),
+    ],
+)
+def test_class_names_sort_as_numbers_where_all_are(
+    folder: Path, kind: str, values: list[object], names: list[str]
+) -> None:
+    write(folder, kind, rows_of("label", values))
+    source = LOAD[kind](folder, "train")
+    assert source.schema == ClassLabels(names=names)
+    assert [names[label] for label in source.labels] == [str(value) for value in values]
+
+
+def test_columns_and_file_may_have_other_names(folder: Path, kind: str) -> None:
+    write(folder, kind, [{"image": "sub/4.png", "breed": "pug"}, {"image": "sub/2.png", "breed": "asp"}])
+    (folder / FILE[kind]).rename(folder / "mine")
+    source = LOAD[kind](folder, "train", file="mine", path="image", label="breed")
+    assert colors(source) == [40, 20]
+    assert source.schema == ClassLabels(names=["asp", "pug"])
+
+
+def test_attributes_are_bits_in_the_order_given(folder: Path, kind: str) -> None:
+    hats, smiles = ["1", "0", "-1", "true", "FALSE"], [0, 1, -1, False, True]
+    write(folder, kind, [row | {"smile": smile} for row, smile in zip(rows_of("hat", hats), smiles, strict=True)])
+    source = LOAD[kind](folder, "train", attributes=["smile", "hat"])
+    assert source.schema == AttributeLabels(names=["smile", "hat"])
+    assert source.labels.T.tolist() == [[0, 1, 0, 0, 1], [1, 0, 0, 1, 0]]
+    assert source.labels.dtype == np.uint8
+
+
+def test_numbers_range_from_the_least_to_the_greatest(folder: Path, kind: str) -> None:
+    write(folder, kind, [row | {"pose": -number} for number, row in enumerate(rows_of("age", ["30", 4.5, 71]))])
+    source = LOAD[kind](folder, "train", continuous=["age", "pose"])
+    assert source.schema == ContinuousLabels(names=["age", "pose"], ranges=[(4.5, 71.0), (-2.0, 0.0)])
+    assert source.labels.tolist() == [[30.0, 0.0], [4.5, -1.0], [71.0, -2.0]]
+    assert source.labels.dtype == np.float32
+
+
+def test_ranges_may_be_stated(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("age", [30, 0.1]))
+    source = LOAD[kind](folder, "train", continuous=["age"], ranges=[[0.1, 116]])
+    assert source.schema == ContinuousLabels(names=["age"], ranges=[(0.1, 116.0)])
+    message = error(folder, kind, continuous=["age"], ranges=[[0, 20]])
+    assert f"{FILE[kind]}, line {FIRST_LINE[kind]}: age is 30, outside of the range 0 to 20" in message
+
+
+def test_a_column_may_say_the_split(folder: Path, kind: str) -> None:
+    rows = rows_of("label", ["dog", "cat", "eel", "cat"])
+    splits = ["train", "val", "val", "train"]
+    write(folder, kind, [row | {"part": part} for row, part in zip(rows, splits, strict=True)])
+    names = ["cat", "dog", "eel"]  # those of all splits, so that numbers agree
+    for split, labels, values in [("train", [1, 0], [0, 30]), ("val", [0, 2], [10, 20]), ("all", [1, 0, 2, 0], None)]:
+        source = LOAD[kind](folder, split, split_column="part")
+        assert source.schema == ClassLabels(names=names)
+        assert source.labels.tolist() == labels
+        assert values is None or colors(source) == values
+    assert error(folder, kind, "valid", split_column="part") == (
+        "split 'valid': expected one of train, val, all. Did you mean 'val'?"
+    )
+
+
+def test_ranges_are_those_of_all_splits(folder: Path, kind: str) -> None:
+    write(folder, kind, [row | {"part": f"p{row['age']}"} for row in rows_of("age", [1, 2, 3])])
+    source = LOAD[kind](folder, "p2", continuous=["age"], split_column="part")
+    assert source.schema == ContinuousLabels(names=["age"], ranges=[(1.0, 3.0)])
+    assert source.labels.tolist() == [[2.0]]
+
+
+def test_without_a_split_column_there_is_one_set(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("label", ["dog"]))
+    assert error(folder, kind, "test") == "split 'test': expected one of train, all."
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/etc/passwd", "'/etc/passwd' is an absolute path; expected one relative to the folder"),
+        ("C:\\x.png", "'C:\\x.png' is an absolute path"),
+        ("../x.png", "'../x.png' leaves the folder; expected a path below it, without '..'"),
+        ("sub/../../x.png", "'sub/../../x.png' leaves the folder"),
+        ("sub/9.png", "sub/9.png is missing; paths are relative to "),
+        ("sub", "sub is missing; paths are relative to "),
+        ("", "path is ''; expected text"),
+    ],
+)
+def test_a_path_that_leads_nowhere_or_away_is_refused(folder: Path, kind: str, path: str, message: str) -> None:
+    write(folder, kind, [*rows_of("label", ["dog"]), {"path": path, "label": "cat"}])
+    found = error(folder, kind)
+    assert found.startswith(f"{folder / FILE[kind]}, line {FIRST_LINE[kind] + 1}: ")
+    assert message in found
+
+
+def test_only_the_pictures_of_the_split_must_be_there(folder: Path, kind: str) -> None:
+    rows = [{"path": "sub/1.png", "label": "a", "part": "train"}, {"path": "absent.png", "label": "b", "part": "test"}]
+    write(folder, kind, rows)
+    assert colors(LOAD[kind](folder, "train", split_column="part")) == [10]
+    assert "absent.png is missing" in error(folder, kind, "test", split_column="part")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "options", "message"),
+    [
+        ("label", "  ", {}, "expected the name or the number of a class"),
+        ("hat", 2, {"attributes": ["hat"]}, "expected 1 or true, or 0, -1 or false"),
+        ("hat", "yes", {"attributes": ["hat"]}, "hat is 'yes'; expected 1 or true, or 0, -1 or false"),
+        ("age", "old", {"continuous": ["age"]}, "age is 'old'; expected a finite number"),
+        ("age", "nan", {"continuous": ["age"]}, "age is 'nan'; expected a finite number"),
+        ("age", "-inf", {"continuous": ["age"]}, "age is '-inf'; expected a finite number"),
+        ("age", 1e39, {"continuous": ["age"]}, "expected a finite number"),
+        ("age", True, {"continuous": ["age"]}, "expected a finite number"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(
+    folder: Path, kind: str, column: str, value: object, options: dict[str, list[str]], message: str
+) -> None:
+    write(folder, kind, rows_of(column, ["1", value]))
+    found = error(folder, kind, **options)
+    assert found.startswith(f"{folder / FILE[kind]}, line {FIRST_LINE[kind] + 1}: {column} is ")
+    assert message in found
+
+
+@pytest.mark.parametrize("value", [None, 1.5, True, ["dog"]])
+def test_json_values_that_name_no_class_are_refused(folder: Path, value: object) -> None:
+    write(folder, "jsonl", rows_of("label", [value]))
+    assert f"line 1: label is {value!r}; expected the name or the number of a class" in error(folder, "jsonl")
+    write(folder, "jsonl", [{"path": value, "label": "dog"}])
+    assert f"line 1: path is {value!r}; expected text" in error(folder, "jsonl")
+
+
+def test_a_number_beyond_floats_is_refused(folder: Path) -> None:
+    write(folder, "jsonl", rows_of("age", [10**400]))
+    assert "expected a finite number" in error(folder, "jsonl", continuous=["age"])
+
+
+def test_a_missing_column_is_named_with_the_close_match(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("labels", ["dog"]))
+    line = FIRST_LINE[kind]
+    assert f"line {line}: no column 'label'. Did you mean 'labels'? It has path, labels." in error(folder, kind)
+    assert f"line {line}: no column 'image'." in error(folder, kind, path="image", label="labels")
+    assert f"line {line}: no column 'part'." in error(folder, kind, split_column="part", label="labels")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": "a", "attributes": ["b"]}, "label and attributes: expected one of label, attributes and continuous"),
+        (
+            {"attributes": ["a"], "continuous": ["b"]},
+            "attributes and continuous: expected one of label, attributes and",
+        ),
+        ({"attributes": []}, "attributes: an empty list; name at least one column"),
+        ({"continuous": []}, "continuous: an empty list; name at least one column"),
+        ({"attributes": ["a", "a"]}, "attributes: 'a' is there twice; name each column once"),
+        ({"ranges": [[0, 1]]}, "ranges: only columns of the option continuous have a range"),
+        ({"continuous": ["a", "b"], "ranges": [[0, 1]]}, "ranges: 1, expected one [low, high] for each of ['a', 'b']"),
+        ({"continuous": ["a"], "ranges": [[1, 1]]}, "ranges: [1, 1]; expected [low, high] with low < high"),
+        ({"continuous": ["a"], "ranges": [[1]]}, "ranges: [1]; expected [low, high] with low < high"),
+        (
+            {"continuous": ["a"], "ranges": [[0, float("inf")]]},
+            "ranges: [0, inf]; expected [low, high] with low < high",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    folder: Path, kind: str, options: dict[str, Any], message: str
+) -> None:
+    write(folder, kind, rows_of("a", ["1"]))
+    assert message in error(folder, kind, **options)
+
+
+def test_one_value_in_every_row_is_no_range(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("age", [3, 3]))
+    message = error(folder, kind, continuous=["age"])
+    assert "age is 3 in every row, which is no range; leave it out, or state the option ranges" in message
+    assert LOAD[kind](folder, "train", continuous=["age"], ranges=[[0, 9]]).labels.tolist() == [[3.0], [3.0]]
+
+
+def test_a_missing_manifest_is_named(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("label", ["dog"]))
+    message = error(folder, kind, file=f"label.{kind}")
+    assert f"label.{kind}: no such file. Did you mean '{FILE[kind]}'? Name another with --option file=NAME" in message
+
+
+def test_an_empty_manifest_is_refused(folder: Path) -> None:
+    (folder / "labels.csv").touch()
+    assert "labels.csv: empty; expected a line of column names" in error(folder, "csv")
+    (folder / "labels.csv").write_text("path,label\n")
+    assert "labels.csv: no rows; expected one per image" in error(folder, "csv")
+    (folder / "labels.jsonl").write_text("\n")
+    assert "labels.jsonl: no rows; expected one per image" in error(folder, "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"path,label\nsub/0.png,dog,1\n",
+            'line 2: 3 fields, expected 2: path, label. A field with a comma in it needs "q',
+        ),
+        (b"path,label\n\nsub/0.png\n", "line 3: 1 fields, expected 2: path, label"),
+        (b"path,label,path\nsub/0.png,dog,x\n", "the column 'path' is there twice; remove or rename one of the two"),
+        (b'path,label\nsub/0.png,"dog\n', "line 2: not CSV: unexpected end of data"),
+        (b"path,label\nsub/0.png,d\xf6g\n", "labels.csv: not a text file in UTF-8"),
+    ],
+)
+def test_malformed_csv_is_refused(folder: Path, content: bytes, message: str) -> None:
+    (folder / "labels.csv").write_bytes(content)
+    assert message in error(folder, "csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"path": "sub/0.png", "label": "a"}\n\n{"path": \n', "line 3: not JSON: Expecting value"),
+        (b'["sub/0.png", "a"]\n', "line 1: a list, expected an object {...} per line"),
+        (b"[" * 100_000, "line 1: not JSON: "),
+        (b'{"path": "sub/0.png", "label": "d\xf6g"}', "labels.jsonl: not a text file in UTF-8"),
+    ],
+)
+def test_malformed_jsonl_is_refused(folder: Path, content: bytes, message: str) -> None:
+    (folder / "labels.jsonl").write_bytes(content)
+    assert message in error(folder, "jsonl")
+
+
+def test_the_mark_of_spreadsheets_and_quoted_commas_are_read(folder: Path) -> None:
+    (folder / "labels.csv").write_bytes(b'\xef\xbb\xbfpath, label\r\nsub/0.png,"dog, old"\r\n\r\nsub/1.png,cat\r\n')
+    assert csv_table.load(folder, "train").schema == ClassLabels(names=["cat", "dog, old"])
+
+
+def test_the_source_survives_pickling(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("label", ["dog", "cat"]))
+    assert colors(pickle.loads(pickle.dumps(LOAD[kind](folder, "train")))) == [0, 10]
+
+
+def test_a_damaged_picture_is_named_when_it_is_read(folder: Path, kind: str) -> None:
+    write(folder, kind, rows_of("label", ["dog", "cat"]))
+    (folder / "sub" / "1.png").write_bytes(b"damaged")
+    source = LOAD[kind](folder, "train")
+    with pytest.raises(UserError, match=r"sub/1.png: not a picture"):
+        source.read(1)

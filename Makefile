@@ -7,7 +7,7 @@ SHARDS := data/mnist5k
 RUN := runs/demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-fresh test lint types format check clean
+.PHONY: help setup demo demo-fresh bench test lint types format check clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ $(SHARDS)/manifest.json: | $(INSTALLED)
 
 test: setup  ## Run all tests
 	python -m pytest
+
+bench: setup  ## Measure loader and decoders (docs/benchmarks.md)
+	python bench/loader.py
+	python bench/decoders.py
 
 lint: setup  ## Check style and spelling
 	ruff check .

@@ -78,7 +78,7 @@ def _one_iteration(config: Config, inputs: Inputs, networks: Networks) -> dict[s
     generator = torch_generator(config.run.seed, "dry run")
     spec = inputs.spec
     shape = (IMAGES, spec.channels, spec.height, spec.width)
-    labels = inputs.shards.take(0, np.arange(IMAGES) % inputs.shards.manifest.shards[0].count).labels
+    labels = inputs.shards.take(inputs.shards.open(0), np.arange(IMAGES)).labels
     fake = Batch(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8), torch.from_numpy(labels))
     step.iterate(iter([fake] * train.plan.count("D")), images_seen=0)
     return {name: float(value) for name, value in step.meter.means().items()}

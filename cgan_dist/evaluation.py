@@ -49,7 +49,7 @@ class Evaluator:
         if name not in self._built:
             manifest, real = self.shards.manifest, self.shards.load_all()
             self._built[name] = self.builders[name](
-                torch.from_numpy(real.images),
+                rearrange(torch.from_numpy(real.images), "n h w c -> n c h w"),
                 torch.from_numpy(real.labels),
                 len(manifest.labels.names),
                 self.shards.cache_folder,

@@ -17,15 +17,15 @@ def draw_grid(cells: NDArray[np.uint8], names: Sequence[str]) -> Image.Image:
     """Draws images under the names of their columns.
 
     Args:
-        cells: (rows, columns, C, H, W) uint8, C being 1 or 3; small ones are enlarged to be seen.
+        cells: (rows, columns, H, W, C) uint8, C being 1 or 3; small ones are enlarged to be seen.
         names: one per column.
 
     Returns:
         An RGB picture on white.
     """
-    zoom = max(1, -(-MIN_CELL // cells.shape[4]))
-    cells = cells.repeat(zoom, axis=3).repeat(zoom, axis=4)
-    rows, columns, _, height, width = cells.shape
+    zoom = max(1, -(-MIN_CELL // cells.shape[3]))
+    cells = cells.repeat(zoom, axis=2).repeat(zoom, axis=3)
+    rows, columns, height, width, _ = cells.shape
     font = _font_for(names, width)
     top = int(max(font.getbbox(name)[3] for name in names)) + 2 * GAP
     canvas = Image.new("RGB", (columns * (width + GAP) + GAP, top + rows * (height + GAP)), "white")
@@ -34,7 +34,7 @@ def draw_grid(cells: NDArray[np.uint8], names: Sequence[str]) -> Image.Image:
         left = GAP + column * (width + GAP)
         pen.text((left + width / 2, GAP), name, fill="black", anchor="ma", font=font)
         for row in range(rows):
-            pixels = np.broadcast_to(cells[row, column].transpose(1, 2, 0), (height, width, 3))
+            pixels = np.broadcast_to(cells[row, column], (height, width, 3))
             canvas.paste(Image.fromarray(np.ascontiguousarray(pixels)), (left, top + row * (height + GAP)))
     return canvas
 

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cgan_dist.errors import UserError
 
 HISTOGRAM_BINS = 10
+MAX_DIGITS = 17
 Labels = NDArray[Any]
+
+
+def distinct(values: Sequence[float], digits: int) -> list[str]:
+    """Writes increasing numbers with so many significant digits, or as many as it takes to tell them apart."""
+    texts = [f"{value:.{digits}g}" for value in values]
+    return texts if len(set(texts)) == len(texts) or digits > MAX_DIGITS else distinct(values, digits + 1)
+
+
+def _all_different(names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise ValueError("expected a different name for each")
+    return names
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_all_different)]
 
 
 class _Schema(BaseModel):
@@ -32,7 +49,8 @@ class _Schema(BaseModel):
         Raises:
             UserError: beginning with `where`, at the first label of another type, shape or range.
         """
-        expected = (len(labels),) if self.width is None else (len(labels), self.width)
+        count = labels.shape[0] if labels.ndim else 0
+        expected = (count,) if self.width is None else (count, self.width)
         if labels.shape != expected or labels.dtype != self.dtype:
             raise UserError(f"{where}: labels are {labels.shape} {labels.dtype}, expected {expected} {self.dtype}.")
         self._check_range(labels, where)
@@ -49,7 +67,7 @@ class ClassLabels(_Schema):
     """One of N named classes: (N,) int64, the position of the name."""
 
     kind: Literal["classes"] = "classes"
-    names: Annotated[list[str], Field(min_length=1)]
+    names: Names
 
     dtype = np.dtype(np.int64)
 
@@ -74,7 +92,7 @@ class AttributeLabels(_Schema):
     """A independent yes/no attributes: (N, A) uint8, each 0 or 1."""
 
     kind: Literal["attributes"] = "attributes"
-    names: Annotated[list[str], Field(min_length=1)]
+    names: Names
 
     dtype = np.dtype(np.uint8)
 
@@ -98,7 +116,7 @@ class ContinuousLabels(_Schema):
     """D real values, each within its stated range: (N, D) float32."""
 
     kind: Literal["continuous"] = "continuous"
-    names: Annotated[list[str], Field(min_length=1)]
+    names: Names
     ranges: list[tuple[float, float]]
 
     dtype = np.dtype(np.float32)
@@ -117,7 +135,9 @@ class ContinuousLabels(_Schema):
 
     @model_validator(mode="after")
     def _one_range_each(self) -> ContinuousLabels:
-        if len(self.ranges) != len(self.names) or any(low >= high for low, high in self.ranges):
+        if len(self.ranges) != len(self.names) or not all(
+            -math.inf < low < high < math.inf for low, high in self.ranges
+        ):
             raise ValueError("expected one range [low, high] with low < high for each name")
         return self
 
@@ -125,9 +145,10 @@ class ContinuousLabels(_Schema):
         """Images in each of ten equal parts of each range."""
         found: dict[str, int] = {}
         for name, (low, high), values in zip(self.names, self.ranges, labels.T, strict=True):
-            counts, edges = np.histogram(values, bins=HISTOGRAM_BINS, range=(low, high))
+            counts, bounds = np.histogram(values, bins=HISTOGRAM_BINS, range=(low, high))
+            edges = distinct(bounds.tolist(), digits=4)
             found |= {
-                f"{name} {left:.4g}..{right:.4g}": int(count)
+                f"{name} {left}..{right}": int(count)
                 for left, right, count in zip(edges, edges[1:], counts, strict=False)
             }
         return found

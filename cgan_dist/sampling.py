@@ -79,7 +79,7 @@ class Sampler:
         else:
             latents = self.latents(rows * columns, "random_z", *position)
         images = self.images(latents, labels.repeat(rows))
-        cells = rearrange(images, "(rows columns) c h w -> rows columns c h w", rows=rows).numpy()
+        cells = rearrange(images, "(rows columns) c h w -> rows columns h w c", rows=rows).numpy()
         return draw_grid(cells, [self.label_space.names[int(label)] for label in labels])
 
     def balanced(self, labels: Tensor, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

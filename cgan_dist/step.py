@@ -71,7 +71,7 @@ class TrainStep:
         self.rounds = self.share // (train.micro_batch or self.share)
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
-        """Carries out the plan once; every rank calls it at the same `images_seen`.
+        """Carries out the plan once with batches on the device; every rank calls it at the same `images_seen`.
 
         Each D consumes a new batch. A G takes labels (and z, if shared) of the batch that the next D will consume, or
         of the last one, so [G, G, D] is the original program: one batch and one z for all three.
@@ -115,7 +115,7 @@ class TrainStep:
         started = time.perf_counter()
         batch = next(batches)
         self.waited_seconds += time.perf_counter() - started
-        return Batch(*(column.to(self.accelerator.device, non_blocking=True) for column in batch))
+        return batch
 
     def _latents(self, position: int, phase: int) -> Tensor:
         """Draws z for the global batch at `position` and returns this rank's slice, (B, Z)."""

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cgan_dist.checkpoint import Checkpoint, Checkpoints
 from cgan_dist.config import Config
-from cgan_dist.data.loader import Loader
+from cgan_dist.data.loader import Loader, one_step_ahead
 from cgan_dist.data.sheet import columns_of
 from cgan_dist.distributed import all_finite, any_rank, average_buffers, mean_over_ranks, synchronize
 from cgan_dist.errors import UserError
@@ -67,7 +67,7 @@ class Trainer:
 
     def fit(self) -> None:
         """Trains until `train.total_images` or a request to stop; safe to interrupt and to run again."""
-        batches = self.loader.batches(self.images_seen)
+        batches = one_step_ahead(self.loader.batches(self.images_seen), self.accelerator.device)
         maintained = self.images_seen > 0  # a checkpoint is the last thing that maintenance writes
         with self.stop, self._progress() as progress:
             while True:

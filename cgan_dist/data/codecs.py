@@ -13,11 +13,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 Encoding = Literal["raw", "jpeg", "png", "webp"]
 Picture = NDArray[np.uint8]
-Decoder = Callable[[bytes], Picture]
+Decoder = Callable[[bytes, Picture | None], Picture]
+"""Bytes to an image; where an array is given and fits, the decoder may fill and return it."""
 SUFFIXES: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 MAX_PIXELS = 1 << 26
 
@@ -57,15 +58,17 @@ def _simplejpeg_decoder(channels: int) -> Decoder:
 
     colorspace = "GRAY" if channels == 1 else "RGB"
 
-    def decode(content: bytes) -> Picture:
+    def decode(content: bytes, out: Picture | None = None) -> Picture:
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(content)
             if height * width > MAX_PIXELS:
                 raise CorruptImage(f"{width}x{height} pixels: a decompression bomb")
-            image: Picture = simplejpeg.decode_jpeg(content, colorspace)
+            if out is None or out.shape != (height, width, channels):
+                return simplejpeg.decode_jpeg(content, colorspace)  # type: ignore[no-any-return]
+            simplejpeg.decode_jpeg(content, colorspace, buffer=out)
         except ValueError as error:
             raise CorruptImage(str(error)) from error
-        return image
+        return out
 
     return decode
 
@@ -73,7 +76,7 @@ def _simplejpeg_decoder(channels: int) -> Decoder:
 def _pillow_decoder(encoding: Encoding, channels: int) -> Decoder:
     mode = "L" if channels == 1 else "RGB"
 
-    def decode(content: bytes) -> Picture:
+    def decode(content: bytes, out: Picture | None = None) -> Picture:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -81,6 +84,8 @@ def _pillow_decoder(encoding: Encoding, channels: int) -> Decoder:
                     if picture.width * picture.height > MAX_PIXELS:
                         raise CorruptImage(f"{picture.width}x{picture.height} pixels: a decompression bomb")
                     array = np.asarray(picture.convert(mode))
+        except UnidentifiedImageError as error:  # its text is the address of a buffer
+            raise CorruptImage("of another kind, or damaged at its beginning") from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
             raise CorruptImage(str(error)) from error
         return array.reshape(*array.shape[:2], channels)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cgan_dist.data.order import StreamOrder
-from cgan_dist.data.shard_file import Arrays
-from cgan_dist.data.shards import ShardSet
+from cgan_dist.data.shards import OpenShard, ShardSet
 from cgan_dist.errors import UserError
+from cgan_dist.labels import Labels
 from cgan_dist.types import Batch
 
 PREFETCH_BATCHES = 4
@@ -85,7 +85,7 @@ class Loader:
             for part in parts:
                 if isinstance(part, UserError):
                     raise part
-            batch = Batch(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            batch = parts[0] if len(parts) == 1 else Batch(*(torch.cat(column) for column in zip(*parts, strict=True)))
             yield Batch(*(column.pin_memory() for column in batch)) if self.pin_memory else batch
 
 
@@ -100,6 +100,13 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_SECONDS))  # SIGALRM ends a process
 
 
+def one_step_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Moves each batch to the device while the one before it is used; from pinned memory the copy costs no wait."""
+    moved = (Batch(*(column.to(device, non_blocking=True) for column in batch)) for batch in batches)
+    for current, _ in itertools.pairwise(moved):
+        yield current
+
+
 class _RankStreams(IterableDataset[Batch | UserError]):
     """One item a step: the images of this worker's streams, in stream order; an error is handed over as an item."""
 
@@ -109,14 +116,16 @@ class _RankStreams(IterableDataset[Batch | UserError]):
 
     def __iter__(self) -> Iterator[Batch | UserError]:
         worker = get_worker_info()
-        index, count = (worker.id, worker.num_workers) if worker else (0, 1)
-        own = np.array_split(np.asarray(self.loader.own_streams), count)[index]
+        worker_id, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        own = np.array_split(np.asarray(self.loader.own_streams), workers)[worker_id]
         readers = [_StreamReader(self.loader, int(stream), self.position) for stream in own]
+        count, image = self.loader.images_per_stream, self.loader.shards.manifest.image
         try:
             while True:
-                parts = [reader.take(self.loader.images_per_stream) for reader in readers]
-                images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
-                yield Batch(torch.from_numpy(images), torch.from_numpy(labels))
+                images = np.empty((count * len(readers), image.height, image.width, image.channels), np.uint8)
+                labels = [reader.fill(images[n * count : (n + 1) * count]) for n, reader in enumerate(readers)]
+                # a view: the copy to (C, H, W) order is left to the device
+                yield Batch(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(np.concatenate(labels)))
         except UserError as error:  # raised in a worker it would arrive wrapped in a traceback
             yield error
 
@@ -127,15 +136,17 @@ class _StreamReader:
     def __init__(self, loader: Loader, stream: int, position: int) -> None:
         self.shards = loader.shards
         self.walk = loader.order.walk(stream, position)
-        self.shard = 0
+        self.shard: OpenShard | None = None
         self.left: NDArray[np.int64] = np.empty(0, np.int64)
 
-    def take(self, count: int) -> Arrays:
-        parts: list[Arrays] = []
-        while count:
-            if not len(self.left):
-                self.shard, self.left = next(self.walk)
-            chosen, self.left = self.left[:count], self.left[count:]
-            parts.append(self.shards.take(self.shard, chosen))
-            count -= len(chosen)
-        return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    def fill(self, images: NDArray[np.uint8]) -> Labels:
+        """Fills (N, H, W, C) with the stream's next images and returns their labels."""
+        labels, place = [], 0
+        while place < len(images):
+            if self.shard is None or not len(self.left):
+                number, self.left = next(self.walk)
+                self.shard = self.shards.open(number)
+            chosen, self.left = self.left[: len(images) - place], self.left[len(images) - place :]
+            labels.append(self.shards.take(self.shard, chosen, images[place : place + len(chosen)]).labels)
+            place += len(chosen)
+        return np.concatenate(labels)

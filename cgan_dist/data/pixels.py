@@ -25,7 +25,7 @@ class PixelRange:
 
     def normalize(self, images: Tensor, channels: int | None = None) -> Tensor:
         """(B, C, H, W) uint8 -> float32 in the range, on the images' device; `channels` repeats a grey image."""
-        values = images.float() / self.divisor + self.offset
+        values = images.contiguous().float() / self.divisor + self.offset
         return values if channels is None else values.expand(-1, channels, -1, -1).contiguous()
 
     def to_uint8(self, values: Tensor) -> Tensor:

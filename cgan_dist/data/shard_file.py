@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from cgan_dist.data.codecs import SUFFIXES, CorruptImage, decoder
+from cgan_dist.data.codecs import SUFFIXES, CorruptImage, Decoder, decoder
 from cgan_dist.data.manifest import ImageFormat
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels, LabelSchema
@@ -26,7 +26,7 @@ class BadImage(UserError):
 
 
 class Arrays(NamedTuple):
-    """Images (N, C, H, W) uint8 and their labels as the schema stores them."""
+    """Images (N, H, W, C) uint8 and their labels as the schema stores them."""
 
     images: NDArray[np.uint8]
     labels: Labels
@@ -37,8 +37,8 @@ class ShardData(Protocol):
 
     labels: Labels
 
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Returns (N, C, H, W) uint8; raises BadImage."""
+    def take(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        """Fills `out` (N, H, W, C) uint8; raises BadImage."""
 
 
 class DecodedShard:
@@ -47,9 +47,9 @@ class DecodedShard:
     def __init__(self, arrays: Arrays) -> None:
         self.images, self.labels = arrays
 
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def take(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
         """See `ShardData`."""
-        return self.images[indices]
+        np.take(self.images, indices, axis=0, out=out, mode="clip")  # other modes go through a buffer
 
 
 class EncodedShard:
@@ -74,42 +74,35 @@ class EncodedShard:
         entries = _load_npy(index.read_bytes(), str(index))
         if entries.dtype != index_dtype(schema) or entries.ndim != 1:
             raise UserError(f"{index}: not an index of this kind of labels: {entries.dtype}.")
-        self.offsets, self.sizes = entries["offset"], entries["size"]
+        offsets, sizes, length = entries["offset"], entries["size"], path.stat().st_size
+        if ((offsets < 0) | (sizes < 0) | (offsets > length) | (sizes > length - offsets)).any():
+            raise UserError(f"{index}: points outside {path.name}.")
+        self.offsets, self.sizes = offsets.tolist(), sizes.tolist()
         self.labels = np.ascontiguousarray(entries["label"])
         schema.check(self.labels, str(index))
         with path.open("rb") as file:
             self.content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if ((self.offsets < 0) | (self.sizes < 0) | (self.offsets + self.sizes > len(self.content))).any():
-            raise UserError(f"{index}: points outside {path.name}.")
 
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def take(self, indices: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
         """See `ShardData`."""
-        image = self.image
-        pixels = np.empty((len(indices), image.height, image.width, image.channels), np.uint8)
-        for place, index in enumerate(indices):
-            pixels[place] = self._one(int(index))
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-    def _one(self, index: int) -> NDArray[np.uint8]:
-        start, image = int(self.offsets[index]), self.image
-        return checked_picture(
-            self.content[start : start + int(self.sizes[index])], self.decode, image, f"{self.path}, image {index}"
-        )
+        for place, index in enumerate(indices.tolist()):
+            start = self.offsets[index]
+            try:
+                decode_checked(self.content[start : start + self.sizes[index]], self.decode, out[place])
+            except CorruptImage as error:
+                raise BadImage(
+                    f"{self.path}, image {index}: not a readable {self.image.encoding.upper()} image: {error}."
+                ) from error
 
 
-def checked_picture(content: bytes, decode: Any, image: ImageFormat, where: str) -> NDArray[np.uint8]:
-    """Decodes one member and holds it against the manifest's format.
-
-    Raises:
-        BadImage: beginning with `where`.
-    """
-    try:
-        picture: NDArray[np.uint8] = decode(content)
-    except CorruptImage as error:
-        raise BadImage(f"{where}: not a readable {image.encoding.upper()} image: {error}.") from error
-    if picture.shape != (image.height, image.width, image.channels):
-        raise BadImage(f"{where}: {picture.shape}, expected {(image.height, image.width, image.channels)}.")
-    return picture
+def decode_checked(content: bytes, decode: Decoder, out: NDArray[np.uint8]) -> None:
+    """Decodes one member into `out` (H, W, C); raises CorruptImage, also if it has another size."""
+    picture = decode(content, out)
+    if picture is out:
+        return
+    if picture.shape != out.shape:
+        raise CorruptImage(f"it is {picture.shape}, expected {out.shape}")
+    out[...] = picture
 
 
 def read_raw(path: Path, image: ImageFormat, schema: LabelSchema) -> Arrays:
@@ -135,6 +128,7 @@ def check_encoded(path: Path, shard: EncodedShard, schema: LabelSchema) -> list[
     """
     suffix, count = SUFFIXES[shard.image.encoding], 0
     bad: list[tuple[int, BadImage]] = []
+    pixels = np.empty((shard.image.height, shard.image.width, shard.image.channels), np.uint8)
     for count, sample in enumerate(samples(path), start=1):
         where = f"{path}, key {sample['__key__']}"
         _expect_members(sample, {suffix} | ({"json"} if schema.width != 0 else set()), where)
@@ -144,9 +138,10 @@ def check_encoded(path: Path, shard: EncodedShard, schema: LabelSchema) -> list[
         if stored != sample[suffix] or (schema.width != 0 and label_json(shard.labels[count - 1]) != sample["json"]):
             raise UserError(f"{where}: image or label is not what the shard's index says.")
         try:
-            checked_picture(sample[suffix], shard.decode, shard.image, where)
-        except BadImage as error:
-            bad.append((count - 1, error))
+            decode_checked(sample[suffix], shard.decode, pixels)
+        except CorruptImage as error:
+            kind = shard.image.encoding.upper()
+            bad.append((count - 1, BadImage(f"{where}: not a readable {kind} image: {error}.")))
     if count != len(shard.labels):
         raise UserError(f"{path}: holds {count} images or more, its index says {len(shard.labels)}.")
     return bad
@@ -184,7 +179,7 @@ def _unpack(sample: dict[str, Any], image: ImageFormat, schema: LabelSchema, whe
     expected = (len(labels), image.height, image.width, image.channels)
     if images.shape != expected or images.dtype != np.uint8:
         raise UserError(f"{where}: images are {images.shape} {images.dtype}, expected {expected} uint8.")
-    return Arrays(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels)
+    return Arrays(images, labels)
 
 
 def _expect_members(sample: dict[str, Any], expected: set[str], where: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,17 @@ VERIFY_AT_START_BYTES = 1 << 28
 EXAMPLE_SHARDS = 4
 
 logger = logging.getLogger(__name__)
+
+
+class TooMuchDamage(UserError):
+    """More images are damaged than `data.max_bad_share` allows."""
+
+
+class OpenShard(NamedTuple):
+    """A shard that can be taken from, and its number: another than asked for where it stands in for a damaged one."""
+
+    number: int
+    data: ShardData
 
 
 class ShardSet:
@@ -60,7 +71,7 @@ class ShardSet:
         self.bad: dict[tuple[int, int | None], int] = {}
         size = self.manifest.decoded_bytes
         keep = cache == "ram" or (cache == "auto" and size < AUTO_BYTES)
-        self._ram = RamCache(self.manifest.fingerprint, size) if keep else None
+        self._ram = RamCache(f"{on_error}-{self.manifest.fingerprint}", size) if keep else None
         self._trusted: set[str] = set()
 
     @property
@@ -69,20 +80,49 @@ class ShardSet:
         storage = self.storage
         return storage.cache / self.manifest.fingerprint if storage.is_remote else Path(storage.location) / ".cache"
 
-    def take(self, index: int, chosen: NDArray[np.int64]) -> Arrays:
-        """Returns images and labels of shard `index` by their numbers in it.
+    def open(self, index: int) -> OpenShard:
+        """Opens shard `index` or, where damage is skipped, the next good one in its place.
 
         Raises:
             UserError: at damage that `on_error` does not allow.
         """
-        number, shard = self._open(index)
-        if number != index:  # another shard stands in for a damaged one
-            chosen = chosen % len(shard.labels)
-        return self._take(number, shard, chosen)
+        count = len(self.manifest.shards)
+        for step in range(count):
+            number = (index + step) % count
+            try:
+                return OpenShard(number, self._load(number))
+            except (BadImage, TooMuchDamage):
+                raise
+            except UserError as error:
+                self._damaged(number, error)
+        raise UserError(f"{self.storage.location}: not one shard can be read.")
+
+    def take(self, shard: OpenShard, chosen: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> Arrays:
+        """Reads images and labels of an open shard by their numbers in it, modulo its count.
+
+        Args:
+            shard: from `open`.
+            chosen: (N,) numbers.
+            out: (N, H, W, C) uint8 to fill; null makes it.
+
+        Raises:
+            UserError: at damage that `on_error` does not allow.
+        """
+        if out is None:
+            image = self.manifest.image
+            out = np.empty((len(chosen), image.height, image.width, image.channels), np.uint8)
+        chosen = chosen % len(shard.data.labels)
+        try:
+            shard.data.take(chosen, out)
+        except BadImage:
+            if not self.skips:
+                raise
+            chosen = self._good(shard, chosen, out)
+        return Arrays(out, shard.data.labels[chosen])
 
     def load_all(self) -> Arrays:
         """Returns the whole set in shard order; for sets that fit in memory."""
-        parts = [self.take(i, np.arange(shard.count)) for i, shard in enumerate(self.manifest.shards)]
+        parts = [self.take(self.open(i), np.arange(shard.count)) for i, shard in enumerate(self.manifest.shards)]
         return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def examples(
@@ -96,16 +136,16 @@ class ShardSet:
             generator: decides which.
 
         Returns:
-            (each, len(wanted), C, H, W) uint8, white where too few were found.
+            (each, len(wanted), H, W, C) uint8, white where too few were found.
         """
         image = self.manifest.image
-        cells = np.full((each, len(wanted), image.channels, image.height, image.width), 255, np.uint8)
+        cells = np.full((each, len(wanted), image.height, image.width, image.channels), 255, np.uint8)
         filled = [0] * len(wanted)
         for shard in generator.permutation(len(self.manifest.shards))[:EXAMPLE_SHARDS]:
-            labels = self._open(int(shard))[1].labels
+            opened = self.open(int(shard))
             for column, fits in enumerate(wanted):
-                found = generator.permutation(np.flatnonzero(fits(labels)))[: each - filled[column]]
-                cells[filled[column] : filled[column] + len(found), column] = self.take(int(shard), found).images
+                found = generator.permutation(np.flatnonzero(fits(opened.data.labels)))[: each - filled[column]]
+                cells[filled[column] : filled[column] + len(found), column] = self.take(opened, found).images
                 filled[column] += len(found)
             if min(filled) == each:
                 break
@@ -129,14 +169,14 @@ class ShardSet:
         self.check_files()
         for index, shard in enumerate(self.manifest.shards):
             try:
-                for number, error in self._verify_shard(shard):
-                    if not self.skips:
-                        raise error
-                    self._count_bad((index, number), 1, error)
-            except BadImage:
-                raise
+                bad = self._verify_shard(shard)
             except UserError as error:
                 self._damaged(index, error)
+                continue
+            for number, cause in bad:
+                if not self.skips:
+                    raise cause
+                self._count_bad((index, number), 1, cause)
 
     def verify_if_small(self) -> None:
         """Verifies sets below 256 MiB; larger ones are checked shard by shard as they are opened."""
@@ -144,19 +184,6 @@ class ShardSet:
             self.verify()
         else:
             self.check_files()
-
-    def _open(self, index: int) -> tuple[int, ShardData]:
-        """Opens a shard or, where damage is skipped, the next good one in its place; returns its number too."""
-        count = len(self.manifest.shards)
-        for step in range(count):
-            number = (index + step) % count
-            try:
-                return number, self._load(number)
-            except BadImage:
-                raise
-            except UserError as error:
-                self._damaged(number, error)
-        raise UserError(f"{self.storage.location}: not one shard can be read.")
 
     def _load(self, index: int) -> ShardData:
         if self._ram is not None and (kept := self._ram.get(index)) is not None:
@@ -172,7 +199,7 @@ class ShardSet:
             raise UserError(f"{path}: holds {len(data.labels)} images, the manifest says {facts.count}.")
         if self._ram is None:
             return data
-        return DecodedShard(self._ram.put(index, self._take(index, data, np.arange(facts.count))))
+        return DecodedShard(self._ram.put(index, self.take(OpenShard(index, data), np.arange(facts.count))))
 
     def _trusted_path(self, file: File) -> Path:
         """A file on this machine whose sha256 this process has checked."""
@@ -183,7 +210,7 @@ class ShardSet:
             if digest != file.sha256:
                 raise UserError(
                     f"{path}: sha256 is {digest[:16]}..., the manifest says {file.sha256[:16]}...: the file changed "
-                    "since it was prepared. Copy it back or prepare the data again."
+                    f"since it was prepared. {self.storage.advice}"
                 )
             self._trusted.add(file.name)
         return path
@@ -199,28 +226,22 @@ class ShardSet:
             raise UserError(f"{path}: holds {count} images, the manifest says {shard.count}.")
         return bad
 
-    def _take(self, index: int, shard: ShardData, chosen: NDArray[np.int64]) -> Arrays:
-        try:
-            return Arrays(shard.take(chosen), shard.labels[chosen])
-        except BadImage:
-            if not self.skips:
-                raise
-        good = self._good(index, shard, chosen)
-        return Arrays(shard.take(good), shard.labels[good])
-
-    def _good(self, index: int, shard: ShardData, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Puts the next good image of the same shard in the place of each damaged one."""
-        good = chosen.copy()
-        for place, number in enumerate(chosen):
-            for step in range(len(shard.labels)):
-                candidate = (int(number) + step) % len(shard.labels)
+    def _good(self, shard: OpenShard, chosen: NDArray[np.int64], out: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Fills `out`, the next good image of the same shard in the place of each damaged one; returns the numbers."""
+        good, count = chosen.copy(), len(shard.data.labels)
+        for place, number in enumerate(chosen.tolist()):
+            for candidate in ((number + step) % count for step in range(count)):
+                if (shard.number, candidate) in self.bad:
+                    continue
                 try:
-                    if (index, candidate) not in self.bad:
-                        shard.take(np.array([candidate]))
-                        good[place] = candidate
-                        break
+                    shard.data.take(np.array([candidate]), out[place : place + 1])
                 except BadImage as error:
-                    self._count_bad((index, candidate), 1, error)
+                    self._count_bad((shard.number, candidate), 1, error)
+                else:
+                    good[place] = candidate
+                    break
+            else:
+                raise TooMuchDamage(f"{self.storage.location}: not one image of shard {shard.number} can be read.")
         return good
 
     def _damaged(self, index: int, error: UserError) -> None:
@@ -236,7 +257,7 @@ class ShardSet:
         total = sum(self.bad.values())
         logger.warning("Skipped %s image(s), %s so far: %s", images, total, error)
         if total > self.max_bad_share * self.manifest.count:
-            raise UserError(
+            raise TooMuchDamage(
                 f"data.on_error: {total} of {self.manifest.count:,} images are damaged, more than data.max_bad_share = "
                 f"{self.max_bad_share:g} allows. The last: {error}"
             ) from error

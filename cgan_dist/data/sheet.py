@@ -11,7 +11,7 @@ from PIL import Image
 
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.grid import draw_grid
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels, LabelSchema
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels, LabelSchema, distinct
 from cgan_dist.randomness import numpy_generator
 
 MAX_COLUMNS = 16
@@ -41,9 +41,10 @@ def columns_of(schema: LabelSchema, count: int = MAX_COLUMNS) -> Wanted:
             }
     elif isinstance(schema, ContinuousLabels):
         for column, (name, (low, high)) in enumerate(zip(schema.names, schema.ranges, strict=True)):
-            edges = [*np.linspace(low, high, PARTS + 1)[:-1], np.inf]
-            for left, right in zip(edges, edges[1:], strict=False):
-                wanted[f"{name} {left:.3g}"] = partial(_within, column=column, low=left, high=right)
+            edges = np.linspace(low, high, PARTS + 1)[:-1].tolist()
+            bounds = [-np.inf, *edges[1:], np.inf]  # a float32 may lie a little outside the stated range
+            for text, left, right in zip(distinct(edges, digits=3), bounds, bounds[1:], strict=False):
+                wanted[f"{name} {text}"] = partial(_within, column=column, low=left, high=right)
     else:
         wanted = {" " * number: _any for number in range(ROWS)}
     return dict(list(wanted.items())[:count])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import subprocess
+import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -54,8 +55,7 @@ class Storage:
         """
         where = self.join(MANIFEST)
         if self.is_remote:
-            with self._open(MANIFEST) as stream:
-                return parse_manifest(stream.read().decode("utf-8", errors="replace"), where)
+            return parse_manifest(b"".join(self._chunks(MANIFEST)).decode("utf-8", errors="replace"), where)
         folder = Path(self.location)
         try:
             return parse_manifest((folder / MANIFEST).read_text(encoding="utf-8"), where)
@@ -75,7 +75,7 @@ class Storage:
             UserError: if it is missing, unreachable, or of another size.
         """
         path = self.cache / f"{file.sha256}-{file.name}" if self.is_remote else Path(self.location) / file.name
-        if self.is_remote and not path.exists():
+        if self.is_remote and not (path.is_file() and path.stat().st_size == file.bytes):
             self._fetch(file, path)
         self._check_size(path, file)
         return path
@@ -89,6 +89,11 @@ class Storage:
         for file in files if not self.is_remote else []:
             self._check_size(Path(self.location) / file.name, file)
 
+    @property
+    def advice(self) -> str:
+        """How to mend a file on this machine."""
+        return "Remove it, and it is fetched again." if self.is_remote else "Copy it back or prepare the data again."
+
     def join(self, name: str) -> str:
         """The full name of a file, for opening and for errors."""
         if self.location.startswith("pipe:"):
@@ -96,22 +101,21 @@ class Storage:
         return f"{self.location.rstrip('/')}/{name}"
 
     def _check_size(self, path: Path, file: File) -> None:
-        advice = "Copy it back or prepare the data again."
         if not path.is_file():
-            raise UserError(f"{path}: the manifest lists this shard, but it is missing. {advice}")
+            raise UserError(f"{path}: the manifest lists this shard, but it is missing. {self.advice}")
         if path.stat().st_size != file.bytes:
             raise UserError(
                 f"{path}: {path.stat().st_size:,} bytes, the manifest says {file.bytes:,}: truncated or replaced. "
-                f"{advice}"
+                f"{self.advice}"
             )
 
     def _fetch(self, file: File, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")  # machines may share the cache, and pids
         digest = hashlib.sha256()
         try:
-            with self._open(file.name) as stream, partial.open("wb") as copy:
-                while chunk := stream.read(CHUNK_BYTES):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as copy:
+                for chunk in self._chunks(file.name):
                     copy.write(chunk)
                     digest.update(chunk)
             if digest.hexdigest() != file.sha256:
@@ -120,8 +124,19 @@ class Storage:
                     f"{file.sha256[:16]}...: truncated or replaced."
                 )
             partial.replace(path)
+        except OSError as error:
+            raise UserError(
+                f"data.cache_dir: cannot keep {file.name} in {self.cache}: {error.strerror or error}; choose another."
+            ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        """Yields a remote file; where it ends without an error, all of it was there."""
+        with self._open(name) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:
@@ -138,7 +153,9 @@ class Storage:
 
                 with fsspec.open(url, "rb") as stream:
                     yield stream
-        except (OSError, ImportError, ValueError, subprocess.SubprocessError) as error:
+        except Exception as error:  # each of fsspec's packages has errors of its own
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is the open connection too
             raise UserError(f"{url}: cannot read: {error}.") from error
 
 

@@ -12,8 +12,10 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,7 +67,8 @@ def write_shards(source: Source, out: Path, plan: Plan, processes: int | None = 
         processes: null takes one per core, and one for a set that is in memory already.
 
     Raises:
-        UserError: if `out` is in use, the plan is impossible, or an image cannot be read or has another size.
+        UserError: if `out` is in use, the plan is impossible, an image cannot be read or has another size, or the disk
+            is full.
     """
     if not 1 <= plan.shards <= len(source):
         raise UserError(f"--shards {plan.shards}: expected 1 to {len(source):,}, one image per shard at least.")
@@ -73,13 +76,26 @@ def write_shards(source: Source, out: Path, plan: Plan, processes: int | None = 
         raise UserError(f"--out {out}: already exists and is not an empty folder; remove it or choose another.")
     image = _format_of(source, plan)
     fresh = _open_partial(source, out, plan)
+    try:
+        shards = _write_all(source, fresh, plan, image, processes)
+        return _finish(source, fresh, out, plan, image, shards)
+    except OSError as error:
+        raise UserError(
+            f"{fresh}: cannot write: {error.strerror or error}. What is done is kept: mend it and give the same "
+            "command again."
+        ) from error
+
+
+def _write_all(source: Source, fresh: Path, plan: Plan, image: ImageFormat, processes: int | None) -> list[Shard]:
     order = np.array_split(numpy_generator(plan.seed, "prepare").permutation(len(source)), plan.shards)
     work = functools.partial(_write_one, source, fresh, plan, image)
     processes = processes or (1 if isinstance(source.read, InMemory) else os.cpu_count() or 1)
-    shards = sorted(
-        tqdm(_run(work, order, processes), total=plan.shards, desc=out.name, unit="shard"),
-        key=lambda shard: shard.name,
-    )
+    name = fresh.name.removesuffix(".partial")
+    shards = list(tqdm(_run(work, order, processes), total=plan.shards, desc=name, unit="shard"))
+    return sorted(shards, key=lambda shard: shard.name)
+
+
+def _finish(source: Source, fresh: Path, out: Path, plan: Plan, image: ImageFormat, shards: list[Shard]) -> Manifest:
     manifest = Manifest(
         count=len(source),
         image=image,
@@ -130,6 +146,9 @@ def _open_partial(source: Source, out: Path, plan: Plan) -> Path:
     labels = hashlib.sha256(np.ascontiguousarray(source.labels).tobytes()).hexdigest()
     text = json.dumps({"source": source.description, "count": len(source), "labels": labels} | asdict(plan))
     if not (fresh / PLAN).exists() or (fresh / PLAN).read_text(encoding="utf-8") != text:
+        strangers = [path for path in fresh.glob("*") if not path.name.startswith((PLAN, MANIFEST, "shard-"))]
+        if strangers:
+            raise UserError(f"{strangers[0]}: in the way of --out {out}; remove {fresh} or choose another --out.")
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             fresh.mkdir(parents=True)
@@ -143,13 +162,30 @@ def _run(work: functools.partial[Shard], order: list[NDArray[np.int64]], process
     if processes == 1:
         yield from (work(number, chosen) for number, chosen in enumerate(order))
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         futures = [pool.submit(work, number, chosen) for number, chosen in enumerate(order)]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "--processes: a process ended without a word, probably for want of memory; give fewer. The same "
+                "command goes on where this one stopped."
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as its parent has, or it would write on while the next run goes on."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write_one(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -38,11 +40,17 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0)])
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(
-    config_file: Path, tmp_path: Path, processes: int
+    config_file: Path, tmp_path: Path, processes: int, workers: int
 ) -> None:
-    arguments = ["--config", str(config_file), f"train.total_images={TOTAL}", "checkpoint.interval_images=160"]
+    arguments = [
+        f"data.workers={workers}",
+        "--config",
+        str(config_file),
+        f"train.total_images={TOTAL}",
+        "checkpoint.interval_images=160",
+    ]
     run = tmp_path / "runs" / "killed"
     for kill_after in (400, 900):
         line = command(processes, TRAIN, *arguments, "run.name=killed")
@@ -71,3 +79,41 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(
 
 def losses(run: Path) -> list[float]:
     return [json.loads(line)["loss/d"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_signal_to_everyone_checkpoints_although_loader_workers_get_it_too(
+    config_file: Path, tmp_path: Path, processes: int
+) -> None:
+    """A scheduler signals the process group; torch's launcher signals each rank's."""
+    run = tmp_path / "runs" / "test"
+    line = command(
+        processes,
+        TRAIN,
+        "--config",
+        str(config_file),
+        "train.total_images=10000000",
+        "data.workers=2",
+        "checkpoint.interval_images=10000000",
+    )
+    process = subprocess.Popen(
+        line,
+        cwd=ROOT,
+        env=environment(),
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    deadline = time.monotonic() + 120
+    while len(images_logged(run)) < 5:
+        assert time.monotonic() < deadline, "the run does not get on"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert "received SIGTERM" in output, output
+    stopped_at = find_checkpoint(run).images_seen
+    assert stopped_at >= images_logged(run)[-1] > 0
+    total = (stopped_at // 16 + 4) * 16
+    launch(processes, TRAIN, "--config", str(config_file), f"train.total_images={total}", "data.workers=2")
+    assert images_logged(run) == list(range(16, total + 1, 16))

@@ -54,6 +54,17 @@ def test_only_the_last_and_the_kept_multiples_stay(tmp_path: Path) -> None:
     assert (tmp_path / "latest").read_text() == "step-000000000448"
 
 
+def test_after_a_fall_back_the_damaged_future_goes_and_not_what_was_just_saved(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep_last=1)
+    (save(checkpoints, 128) / "net.safetensors").unlink()
+    assert checkpoints.newest() is None
+    saved = save(checkpoints, 64)
+    found = checkpoints.newest()
+    assert found is not None
+    assert found.folder == saved
+    assert [path.name for path in tmp_path.glob("step-*")] == [saved.name]
+
+
 DAMAGES = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-7]),
     "flipped": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),

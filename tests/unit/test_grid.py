@@ -7,7 +7,7 @@ from cgan_dist.grid import draw_grid
 
 def test_columns_stand_under_their_names() -> None:
     values = np.array([[10, 60, 110], [160, 210, 240]], np.uint8)
-    cells = np.broadcast_to(values[:, :, None, None, None], (2, 3, 3, 48, 48))
+    cells = np.broadcast_to(values[:, :, None, None, None], (2, 3, 48, 48, 3))
     grid = np.asarray(draw_grid(cells, ["cat", "dog", "owl"]))
     assert grid.shape == (grid.shape[0], 3 * 50 + 2, 3)
     body = grid[-100:]
@@ -17,10 +17,10 @@ def test_columns_stand_under_their_names() -> None:
 
 
 def test_small_images_are_enlarged_and_grey_is_drawn() -> None:
-    picture = np.asarray(draw_grid(np.full((1, 1, 1, 8, 8), 77, np.uint8), ["a"]))
+    picture = np.asarray(draw_grid(np.full((1, 1, 8, 8, 1), 77, np.uint8), ["a"]))
     assert picture.shape[1] >= 48
     assert (picture[-10, 10] == 77).all()
 
 
 def test_a_long_name_does_not_fail() -> None:
-    draw_grid(np.zeros((1, 2, 1, 8, 8), np.uint8), ["a very long name of a class indeed", "b"])
+    draw_grid(np.zeros((1, 2, 8, 8, 1), np.uint8), ["a very long name of a class indeed", "b"])

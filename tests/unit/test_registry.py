@@ -9,8 +9,10 @@ from cgan_dist.registry import Registry
 
 
 class Part:
-    def __init__(self, size: int, width: int = 64, norm: Literal["batch", "none"] = "batch") -> None:
-        self.size, self.width, self.norm = size, width, norm
+    def __init__(
+        self, size: int, width: int = 64, norm: Literal["batch", "none"] = "batch", scales: tuple[float, ...] = ()
+    ) -> None:
+        self.size, self.width, self.norm, self.scales = size, width, norm, scales
 
 
 PARTS = Registry("part", {"part": f"{__name__}:Part", "moved": "cgan_dist.registry:Absent"})
@@ -35,7 +37,7 @@ def test_a_short_name_and_a_dotted_path_build_the_same() -> None:
         (
             "part",
             {"widht": 8},
-            ["section.args.widht: unknown argument", "Did you mean 'width'?", "Accepted: width, norm"],
+            ["section.args.widht: unknown argument", "Did you mean 'width'?", "Accepted: width, norm, scales"],
         ),
         ("part", {"size": 8}, ["section.args.size: decided by the data"]),
         ("part", {"width": "wide"}, ["section.args.width: found 'wide'", "valid integer"]),
@@ -57,3 +59,12 @@ def test_a_part_that_needs_more_is_refused() -> None:
 
 def test_a_part_that_cannot_take_the_interface_is_refused() -> None:
     assert "does not accept shape" in message("part", {}, size=1, shape=(1,))
+
+
+def test_a_list_of_yaml_may_stand_for_a_tuple() -> None:
+    assert PARTS.build("part", "section", {"scales": [1, 0.5]}, size=3).scales == (1, 0.5)
+    assert "section.args.scales: found [1, 'x']" in message("part", {"scales": [1, "x"]}, size=1)
+
+
+def test_text_is_not_read_as_a_number() -> None:
+    assert "found '8'" in message("part", {"width": "8"}, size=1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,3 +51,20 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
     other.kill()
     other.communicate()
     lock_run(tmp_path).close()
+
+
+def test_a_file_system_without_locks_is_no_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("cgan_dist.run_folder.fcntl.lockf", no_locks)
+    with caplog.at_level("WARNING"):
+        lock_run(tmp_path).close()
+    assert "this file system has no locks" in caplog.text
+
+
+def test_an_impossible_folder_is_a_clear_error() -> None:
+    with pytest.raises(UserError, match=r"run.dir: cannot write in /proc/nope"):
+        lock_run(Path("/proc/nope"))

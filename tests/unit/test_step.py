@@ -130,6 +130,39 @@ def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker
     torch.testing.assert_close(parts.meter.means(), whole.meter.means(), rtol=1e-7, atol=1e-9)
 
 
+def test_what_is_frozen_on_purpose_stays_frozen(make_config: ConfigMaker) -> None:
+    config = make_config()
+    inputs = check_inputs(config, world_size=1, rank=0)
+    networks = build_networks(config, inputs.spec, inputs.label_space)
+    networks.discriminator.head.weight.requires_grad_(False)  # type: ignore[union-attr]
+    before = networks.discriminator.head.weight.clone()  # type: ignore[union-attr,operator]
+    step = build_step(config, inputs, networks, build_accelerator("no"))
+    batches = numbered_batches()
+    for iteration in range(3):
+        step.iterate(batches, iteration * 8)
+    assert torch.equal(step.raw_discriminator.head.weight, before)  # type: ignore[union-attr]
+    assert step.raw_discriminator.head.bias.requires_grad  # type: ignore[union-attr]
+
+
+def test_d_sees_augmented_images_that_are_drawn_for_each_phase_and_for_reals_and_fakes(
+    make_config: ConfigMaker,
+) -> None:
+    step = make_step(make_config("data.augment=[translation, flip]", "train.micro_batch=4"))
+    batch = next(numbered_batches())
+    ramp = Batch(torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).expand(8, -1, -1, -1).contiguous(), batch.labels)
+    first, again, later = (step._micro_batches(ramp, position, phase) for position, phase in ((0, 0), (0, 0), (0, 1)))
+
+    def shown(micro: list[Micro], view: str) -> Tensor:
+        return torch.cat([getattr(part, view)(part.real) for part in micro])
+
+    assert torch.equal(shown(first, "view_real"), shown(again, "view_real"))
+    assert not torch.equal(shown(first, "view_real"), shown(first, "view_fake"))
+    assert not torch.equal(shown(first, "view_real"), shown(later, "view_real"))
+    whole = make_step(make_config("data.augment=[translation, flip]"))
+    assert torch.equal(shown(first, "view_real"), shown(whole._micro_batches(ramp, 0, 0), "view_real"))
+    step.iterate(numbered_batches(), 0)
+
+
 def test_grey_becomes_three_channels_where_the_config_says_so(make_config: ConfigMaker) -> None:
     step = make_step(make_config("data.channels=3", "data.pixels=half"))
     (micro,) = step._micro_batches(next(numbered_batches()), 0, 0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cgan_dist.tracking import JsonlTracker, Meter, build_trackers
+from cgan_dist.tracking import JsonlTracker, Meter, WandbTracker, build_trackers
 
 
 def lines(path: Path) -> list[dict[str, float]]:
@@ -53,6 +53,62 @@ def test_an_open_interval_survives_a_checkpoint() -> None:
     for value in values[2:]:
         second.add({"a": torch.tensor(value)})
     torch.testing.assert_close(second.means()["a"], whole.means()["a"], rtol=0, atol=1e-15)
+
+
+def test_tensorboard_has_no_double_points_after_a_kill(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for resume_at, steps in ((0, [16, 32, 48]), (32, [48, 64])):
+        trackers = build_trackers(["tensorboard"], tmp_path, resume_at, "project", "name", {})
+        for step in steps:
+            trackers.scalars(step, {"loss/d": float(step)})
+        trackers.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/d")] == [16, 32, 48, 64]
+
+
+@pytest.mark.parametrize(("key", "mode"), [(None, "offline"), ("0" * 40, "online")])
+def test_wandb_is_online_only_with_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None, mode: str
+) -> None:
+    import wandb
+
+    started: list[dict[str, object]] = []
+
+    class Run:
+        def define_metric(self, *_: object, **__: object) -> None:
+            pass
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(wandb, "login", lambda prompt: key is not None)
+    monkeypatch.setattr(wandb, "init", lambda **options: started.append(options) or Run())
+    WandbTracker(tmp_path, "project", "name", {"a": 1})
+    WandbTracker(tmp_path, "project", "name", {"a": 1})
+    assert [options["mode"] for options in started] == [mode, mode]
+    assert started[0]["id"] == started[1]["id"]
+
+
+def test_a_server_that_cannot_be_reached_means_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    modes: list[object] = []
+
+    class Run:
+        def define_metric(self, *_: object, **__: object) -> None:
+            pass
+
+    def init(mode: str, **_: object) -> Run:
+        modes.append(mode)
+        if mode == "online":
+            raise wandb.errors.CommError("no route to host")
+        return Run()
+
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb, "init", init)
+    WandbTracker(tmp_path, "project", "name", {})
+    assert modes == ["online", "offline"]
 
 
 def test_tensorboard_gets_the_same_names(tmp_path: Path) -> None:

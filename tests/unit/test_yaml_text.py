@@ -57,6 +57,11 @@ def test_a_key_given_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
         read(tmp_path, "a: 1\nb: 2\na: 3\n")
 
 
+def test_a_key_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"line 1: a key must be plain text"):
+        read(tmp_path, "? [a, b]\n: 1\n")
+
+
 def test_broken_yaml_names_line_and_column(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"file.yaml, line \d+, column \d+: not valid YAML"):
         read(tmp_path, "a: [1, 2\nb: 3\n")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cgan_dist.data.loader import Loader
+from cgan_dist.data.loader import Loader, one_step_ahead
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import Source
 from cgan_dist.data.storage import Storage
@@ -110,3 +110,11 @@ def test_a_shard_that_vanishes_stops_with_its_name(shards_folder: Path, tmp_path
     with pytest.raises(UserError, match=r"shard-00002.tar: .* it is missing") as caught:
         list(itertools.islice(batches, 60))
     assert "Traceback" not in str(caught.value)
+
+
+def test_moving_one_step_ahead_changes_neither_order_nor_content(shards_folder: Path) -> None:
+    straight = take(shards_folder, 0, 6)
+    ahead = one_step_ahead(loader(shards_folder).batches(0), torch.device("cpu"))
+    for moved, batch in zip(itertools.islice(ahead, 6), straight, strict=True):
+        assert torch.equal(moved.images, batch.images)
+        assert torch.equal(moved.labels, batch.labels)

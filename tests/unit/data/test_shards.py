@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cgan_dist.data.shard_file import Arrays
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.errors import UserError
 from tests.conftest import striped_images
 from tests.unit.data.damage import Change, npy, open_set, rewrite, trust, verify, with_labels
+
+
+def take(shards: ShardSet, index: int, chosen: np.ndarray) -> Arrays:
+    return shards.take(shards.open(index), chosen)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_a_flipped_byte_is_found_when_the_shard_is_opened(folder: Path, how: str
     path.write_bytes(content)
     shards = open_set(folder)
     with pytest.raises(UserError, match=r"shard-00003.tar: sha256 is"):
-        shards.verify() if how == "verify" else shards.take(3, np.arange(2))
+        shards.verify() if how == "verify" else take(shards, 3, np.arange(2))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def damage_picture(folder: Path, shard: str, number: int, content: bytes | None 
 def test_a_corrupt_picture_stops_with_its_number(encoded: Path) -> None:
     damage_picture(encoded, "shard-00002", 7)
     with pytest.raises(UserError, match=r"shard-00002.tar, image 7: not a readable JPEG image"):
-        open_set(encoded).take(2, np.array([6, 7]))
+        take(open_set(encoded), 2, np.array([6, 7]))
     with pytest.raises(UserError, match=r"shard-00002.tar, key shard-00002-000007: not a readable JPEG image"):
         verify(encoded)
 
@@ -138,26 +143,26 @@ def test_a_picture_of_another_size_stops(encoded: Path) -> None:
     from cgan_dist.data.codecs import encode
 
     damage_picture(encoded, "shard-00002", 0, encode(np.zeros((8, 8, 3), np.uint8), "jpeg", 50))
-    with pytest.raises(UserError, match=r"image 0: \(8, 8, 3\), expected \(16, 16, 3\)"):
-        open_set(encoded).take(2, np.array([0]))
+    with pytest.raises(UserError, match=r"image 0: .* it is \(8, 8, 3\), expected \(16, 16, 3\)"):
+        take(open_set(encoded), 2, np.array([0]))
 
 
 @pytest.mark.parametrize("cache", ["none", "ram"])
 def test_skipping_puts_the_next_good_picture_in_its_place_and_counts(
     encoded: Path, cache: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = open_set(encoded).take(2, np.arange(25))
+    whole = take(open_set(encoded), 2, np.arange(25))
     for number in (7, 8, 24):
         damage_picture(encoded, "shard-00002", number)
     shards = open_set(encoded, cache, on_error="skip")
     with caplog.at_level("WARNING"):
-        found = shards.take(2, np.array([6, 7, 8, 9, 24]))
+        found = take(shards, 2, np.array([6, 7, 8, 9, 24]))
     expected = [6, 9, 9, 9, 0]
     assert (found.images == whole.images[expected]).all()
     assert (found.labels == whole.labels[expected]).all()
     assert sum(shards.bad.values()) == 3
     assert "Skipped 1 image(s), 3 so far" in caplog.text
-    again = shards.take(2, np.array([6, 7, 8, 9, 24]))
+    again = take(shards, 2, np.array([6, 7, 8, 9, 24]))
     assert (again.images == found.images).all()
     assert sum(shards.bad.values()) == 3
 
@@ -165,7 +170,7 @@ def test_skipping_puts_the_next_good_picture_in_its_place_and_counts(
 def test_skipping_a_whole_shard_reads_the_next_one(folder: Path) -> None:
     (folder / "shard-00001.tar").write_bytes(b"x" * (folder / "shard-00001.tar").stat().st_size)
     shards = open_set(folder, on_error="skip")
-    found, neighbour = shards.take(1, np.array([0, 40])), shards.take(2, np.array([0, 40 % 41]))
+    found, neighbour = take(shards, 1, np.array([0, 40])), take(shards, 2, np.array([0, 40 % 41]))
     assert (found.images == neighbour.images).all()
     assert shards.bad == {(1, None): 41}
 
@@ -175,7 +180,7 @@ def test_too_much_damage_stops_even_when_skipping(encoded: Path) -> None:
         damage_picture(encoded, "shard-00002", number)
     shards = open_set(encoded, on_error="skip", max_bad_share=0.05)
     with pytest.raises(UserError, match=r"data.on_error: 6 of 100 images are damaged, more than data.max_bad_share"):
-        shards.take(2, np.arange(25))
+        take(shards, 2, np.arange(25))
     with pytest.raises(UserError, match="6 of 100 images are damaged"):
         open_set(encoded, on_error="skip", max_bad_share=0.05).verify()
     open_set(encoded, on_error="skip", max_bad_share=0.06).verify()
@@ -225,10 +230,10 @@ def test_examples_have_the_label_of_their_column(shards_folder: Path) -> None:
     cells = ShardSet(Storage(shards_folder)).examples(
         [lambda labels: labels == 2, lambda labels: labels == 0], each=5, generator=np.random.default_rng(0)
     )
-    assert cells.shape == (5, 2, 1, 8, 8)
+    assert cells.shape == (5, 2, 8, 8, 1)
     assert (cells[:, 0] >= 190).all()  # class 2 is bright all over
-    assert (cells[:, 1, 0, ::2] >= 190).all()  # class 0 in every second row
-    assert (cells[:, 1, 0, 1::2] < 60).all()
+    assert (cells[:, 1, ::2] >= 190).all()  # class 0 in every second row
+    assert (cells[:, 1, 1::2] < 60).all()
 
 
 def test_too_few_examples_leave_white_cells(shards_folder: Path) -> None:
@@ -265,3 +270,11 @@ def test_no_manifest_says_how_to_make_one(tmp_path: Path) -> None:
         Storage(tmp_path / "absent").manifest()
     with pytest.raises(UserError, match=r"data.path: .*has no manifest.json"):
         Storage(tmp_path).manifest()
+
+
+def test_what_was_mended_by_skipping_is_not_shared_with_who_stops(encoded: Path) -> None:
+    damage_picture(encoded, "shard-00002", 7)
+    mended = open_set(encoded, "ram", on_error="skip")
+    take(mended, 2, np.arange(25))
+    with pytest.raises(UserError, match="image 7: not a readable JPEG image"):
+        take(open_set(encoded, "ram"), 2, np.arange(25))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import webdataset as wds
 
+from cgan_dist.data import writer
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.storage import Storage
@@ -66,7 +67,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str, encoding: str, 
     shards.verify()
     images, labels = shards.load_all()
     assert shards.manifest.labels == source.schema
-    found = sorted((i.transpose(1, 2, 0).tobytes(), n.tolist()) for i, n in zip(images, labels, strict=True))
+    found = sorted((i.tobytes(), n.tolist()) for i, n in zip(images, labels, strict=True))
     assert found == sorted((i.tobytes(), n.tolist()) for i, n in zip(pixels_of(source), source.labels, strict=True))
 
 
@@ -78,7 +79,7 @@ def test_lossy_encodings_come_close(tmp_path: Path, encoding: str, channels: int
         labels=np.zeros((1, 0), np.uint8), schema=NoLabels(), read=InMemory(smooth[None]), description="ramp"
     )
     write_shards(source, tmp_path / "out", Plan(shards=1, encoding=encoding))  # type: ignore[arg-type]
-    image = ShardSet(Storage(tmp_path / "out")).load_all().images[0].transpose(1, 2, 0)
+    image = ShardSet(Storage(tmp_path / "out")).load_all().images[0]
     assert np.abs(image.astype(int) - smooth).max() <= 6
 
 
@@ -221,3 +222,20 @@ def test_a_plan_is_written_down_as_json(tmp_path: Path, stripes: Source) -> None
     with pytest.raises(KeyboardInterrupt):
         write_shards(replace(stripes, read=Interrupted(pixels_of(stripes), 60)), tmp_path / "out", Plan(shards=4), 1)
     assert json.loads((tmp_path / "out.partial" / "plan.json").read_text())["shards"] == 4
+
+
+def test_a_full_disk_is_a_clear_error_and_keeps_what_is_done(
+    tmp_path: Path, stripes: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = writer.write_shard, []
+
+    def full_after_two(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writer, "write_shard", full_after_two)
+    with pytest.raises(UserError, match=r"out.partial: cannot write: No space left on device. What is done is kept"):
+        write_shards(stripes, tmp_path / "out", Plan(shards=4))
+    assert len(list((tmp_path / "out.partial").glob("*.tar"))) == 2

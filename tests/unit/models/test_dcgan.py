@@ -115,6 +115,9 @@ def test_the_transposed_convolution_is_the_adjoint(size: int) -> None:
 def test_stages_bound_the_halving() -> None:
     assert halvings((108, 108), 4) == [(108, 108), (54, 54), (27, 27), (14, 14), (7, 7)]
     assert halvings((28, 28), None) == [(28, 28), (14, 14), (7, 7), (4, 4)]
+    assert halvings((4, 3), None) == [(4, 3), (2, 2)]
+    with pytest.raises(UserError, match="1x1 image"):
+        halvings((1, 1), None)
     for impossible in (0, 6):
         with pytest.raises(UserError, match=r"args.stages"):
             halvings((28, 28), impossible)

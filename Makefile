@@ -42,7 +42,7 @@ bench: setup  ## Measure loader and decoders (docs/benchmarks.md)
 lint: setup  ## Check style and spelling
 	ruff check .
 	ruff format --check .
-	codespell --skip='.git,.venv,./data,./runs,*.egg-info' .
+	codespell
 
 types: setup  ## Check types
 	mypy

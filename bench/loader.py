@@ -190,7 +190,7 @@ def main(seconds: float) -> None:
     """Prints the tables of docs/benchmarks.md."""
     torch.set_num_threads(1)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    sizes = [(28, 1, 10_000), (64, 3, 4_000), (128, 3, 2_000)]
+    sizes = [(28, 1, 20_000), (64, 3, 16_000), (128, 3, 6_000)]
     root = Path(tempfile.mkdtemp(prefix="bench-loader-"))
     try:
         for size, channels, count in sizes:

@@ -71,21 +71,20 @@ class Loader:
             UserError: if a shard is not what the manifest says.
         """
         dataset = _RankStreams(self, images_seen // self.streams)
-        items = iter(
-            DataLoader(
-                dataset,
-                batch_size=None,
-                num_workers=self.workers,
-                prefetch_factor=PREFETCH_BATCHES if self.workers else None,
-                worker_init_fn=_leave_signals_to_the_trainer,
+        items: Iterator[Batch | UserError] = iter(dataset)
+        if self.workers:
+            items = iter(
+                DataLoader(
+                    dataset,
+                    batch_size=None,
+                    num_workers=self.workers,
+                    prefetch_factor=PREFETCH_BATCHES,
+                    worker_init_fn=_leave_signals_to_the_trainer,
+                )
             )
-        )
         while True:
             parts = list(itertools.islice(items, max(self.workers, 1)))
-            for part in parts:
-                if isinstance(part, UserError):
-                    raise part
-            batch = parts[0] if len(parts) == 1 else Batch(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            batch = _joined(parts)
             yield Batch(*(column.pin_memory() for column in batch)) if self.pin_memory else batch
 
 
@@ -97,7 +96,17 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_SECONDS))  # SIGALRM ends a process
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends a process
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_SECONDS))
+
+
+def _joined(parts: list[Batch | UserError]) -> Batch:
+    batches = []
+    for part in parts:
+        if isinstance(part, UserError):
+            raise part
+        batches.append(part)
+    return batches[0] if len(batches) == 1 else Batch(*(torch.cat(column) for column in zip(*batches, strict=True)))
 
 
 def one_step_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

@@ -186,7 +186,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_another_user_is_not_trusted(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = memory / f"cgan_dist-{os.getuid() + 1}-{FINGERPRINT[:16]}"
+    theirs = memory / f"cgan_dist-{os.getuid() + 1}-{FINGERPRINT[:32]}"
     shared_folder(RamCache(FINGERPRINT, SIZE)).rename(theirs)
     (theirs / "0.images.npy").write_bytes(b"planted")
     uid = os.getuid()
@@ -200,7 +200,7 @@ def test_the_folder_of_another_user_is_not_trusted(memory: Path, monkeypatch: py
 
 def test_a_link_that_somebody_has_put_there_is_not_followed(tmp_path: Path, memory: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (memory / f"cgan_dist-{os.getuid()}-{FINGERPRINT[:16]}").symlink_to(tmp_path / "mine")
+    (memory / f"cgan_dist-{os.getuid()}-{FINGERPRINT[:32]}").symlink_to(tmp_path / "mine")
     cache = RamCache(FINGERPRINT, SIZE)
     assert cache.folder is None
     cache.put(0, arrays())
@@ -208,7 +208,7 @@ def test_a_link_that_somebody_has_put_there_is_not_followed(tmp_path: Path, memo
 
 
 def test_a_file_in_the_folders_place_is_no_obstacle(memory: Path) -> None:
-    (memory / f"cgan_dist-{os.getuid()}-{FINGERPRINT[:16]}").write_text("in the way")
+    (memory / f"cgan_dist-{os.getuid()}-{FINGERPRINT[:32]}").write_text("in the way")
     cache = RamCache(FINGERPRINT, SIZE)
     assert cache.folder is None
     assert_same(cache.put(0, arrays()), arrays())

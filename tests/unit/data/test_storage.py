@@ -283,7 +283,7 @@ def test_fsspec_reads_a_file_url(shards_folder: Path, cache: Path) -> None:
 
 def test_fsspec_reads_memory(shards_folder: Path, cache: Path) -> None:
     memory = fsspec.filesystem("memory")
-    for path in shards_folder.glob("*.*"):
+    for path in shards_folder.glob("[!.]*.*"):
         memory.pipe(f"/storage-test/{path.name}", path.read_bytes())
     try:
         assert_same_images(open_remote("memory://storage-test", cache), open_remote(str(shards_folder), cache))

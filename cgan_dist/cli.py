@@ -73,6 +73,7 @@ def train(config: Path, trackers: tuple[str, ...], start_from: Path | None, over
     """
     from cgan_dist.build import build_trainer
     from cgan_dist.config import load_config
+    from cgan_dist.distributed import leave_group
 
     chosen = [name for name in trackers if name != "none"]
     extra = [f"tracking.trackers=[{', '.join(chosen)}]"] if trackers else []
@@ -82,7 +83,9 @@ def train(config: Path, trackers: tuple[str, ...], start_from: Path | None, over
     finally:
         if trainer.trackers is not None:
             trainer.trackers.close()
-    trainer.accelerator.end_training()
+    accelerator = trainer.accelerator
+    del trainer
+    leave_group(accelerator)
 
 
 @main.command(cls=UserCommand)

@@ -14,7 +14,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from cgan_dist.build import build_networks, build_step, check_inputs
 from cgan_dist.config import load_config
 from cgan_dist.data.loader import Loader
-from cgan_dist.distributed import any_rank, average_buffers, build_accelerator, from_main, mean_over_ranks
+from cgan_dist.distributed import any_rank, average_buffers, build_accelerator, from_main, leave_group, mean_over_ranks
 
 
 def main(config_path: str) -> None:
@@ -69,7 +69,8 @@ def main(config_path: str) -> None:
     assert any_rank(accelerator, rank == 1)
     assert not any_rank(accelerator, False)
     assert from_main(f"rank {rank}") == "rank 0"
-    accelerator.end_training()
+    del step, networks, batches, micro
+    leave_group(accelerator)
 
 
 def gather(flat: torch.Tensor) -> torch.Tensor:

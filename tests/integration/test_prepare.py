@@ -12,31 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from cgan_dist.cli import main
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.sources.picture import read_picture
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, fit, write_shards
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels
 from tests.conftest import striped_images
+from tests.integration.conftest import Cli
 from tests.unit.data.synthetic_celeba import NAMES, draw_celeba
 from tests.unit.data.test_shards import damage_picture
 
 COUNT = 40
 CHOSEN = ["Smiling", "Eyeglasses"]
 OPTION = f"attributes=[{','.join(CHOSEN)}]"
-Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def cli() -> Cli:
-    def invoke(*args: object) -> Result:
-        return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
-
-    return invoke
 
 
 @pytest.fixture(params=["official", "kaggle"])

@@ -6,27 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from cgan_dist.cli import main
+from tests.integration.conftest import Cli
 from tests.launching import ROOT, environment
-
-Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def cli() -> Cli:
-    def invoke(*args: object) -> Result:
-        return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
-
-    return invoke
 
 
 @pytest.fixture

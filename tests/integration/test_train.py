@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from cgan_dist.checkpoint import find_checkpoint
-from cgan_dist.cli import main
 from cgan_dist.config import load_config
 from cgan_dist.data.source import Source
 from cgan_dist.data.writer import Plan, write_shards
+from tests.integration.conftest import Cli
 from tests.launching import ROOT, launch
-
-Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def cli() -> Cli:
-    def invoke(*args: object) -> Result:
-        return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
-
-    return invoke
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
-from cgan_dist.yaml_text import dump_yaml, read_yaml
+from cgan_dist.yaml_text import read_yaml
 
 CONFIG = "config.yaml"
 LOG = "log.txt"
@@ -99,7 +99,7 @@ def save_config(config: Config) -> None:
     """Writes the resolved config; only the main process calls it."""
     config.run.folder.mkdir(parents=True, exist_ok=True)
     fresh = config.run.folder / (CONFIG + ".tmp")
-    fresh.write_text(dump_yaml(config.model_dump()), encoding="utf-8")
+    fresh.write_text(config.to_yaml(), encoding="utf-8")
     fresh.replace(config.run.folder / CONFIG)
 
 

@@ -60,17 +60,14 @@ class EncodedShard:
         index: its index: offset, size and label of each image.
         image: the manifest's format.
         schema: of the labels.
-        library: see `codecs.decoder`.
 
     Raises:
         UserError: if the index does not fit the file.
     """
 
-    def __init__(
-        self, path: Path, index: Path, image: ImageFormat, schema: LabelSchema, library: str | None = None
-    ) -> None:
+    def __init__(self, path: Path, index: Path, image: ImageFormat, schema: LabelSchema) -> None:
         self.path, self.image = path, image
-        self.decode = decoder(image.encoding, image.channels, library)
+        self.decode = decoder(image.encoding, image.channels)
         entries = _load_npy(index.read_bytes(), str(index))
         if entries.dtype != index_dtype(schema) or entries.ndim != 1:
             raise UserError(f"{index}: not an index of this kind of labels: {entries.dtype}.")

@@ -6,4 +6,10 @@ uint8 and (N,) int64, and called as `metric.score(images, labels)` on as many fa
 
 from cgan_dist.registry import Registry
 
-METRICS = Registry("metric", {"label_accuracy": "cgan_dist.metrics.label_accuracy:LabelAccuracy"})
+METRICS = Registry(
+    "metric",
+    {
+        "frechet_distance": "cgan_dist.metrics.frechet_distance:FrechetDistance",
+        "label_accuracy": "cgan_dist.metrics.label_accuracy:LabelAccuracy",
+    },
+)

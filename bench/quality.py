@@ -1,0 +1,101 @@
+"""Quality per compute: label accuracy and Fréchet distance of a config after so many CPU seconds of training.
+
+    python bench/quality.py configs/original/mnist.yaml configs/mnist.yaml --seconds 140 --seconds 1680 --seeds 3
+
+One process, one thread, one run after the other. The clock is process time spent in training iterations; evaluation,
+set-up and pictures do not count. The judge is the classifier of `cgan-dist evaluate`, trained on real images only.
+Prints a line per measurement, and the table of docs/benchmarks.md at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+import click
+import torch
+
+from cgan_dist.build import build_trainer
+from cgan_dist.config import load_config
+from cgan_dist.data.loader import one_step_ahead
+
+METRICS = ("label_accuracy", "frechet_distance")
+FOR_EVER = "train.total_images=1e12"
+
+
+def measure(
+    config: Path, seed: int, seconds: list[float], count: int, overrides: list[str]
+) -> Iterator[dict[str, float]]:
+    """Trains once and yields scores each time the clock passes one of `seconds`."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = [
+            f"run={{name: quality, dir: {folder}, seed: {seed}}}",
+            f"evaluate={{metrics: [{', '.join(METRICS)}], count: {count}}}",
+            "data.workers=0",
+            "tracking.trackers=[]",
+        ]
+        trainer = build_trainer(load_config(config, [*overrides, *own]))
+        batches = one_step_ahead(trainer.loader.batches(0), trainer.accelerator.device)
+        spent = 0.0
+        for mark in sorted(seconds):
+            while spent < mark:
+                started = time.process_time()
+                trainer.step.iterate(batches, trainer.images_seen)
+                trainer.images_seen += trainer.step.images_per_iteration
+                spent += time.process_time() - started
+            trainer.step.meter.reset()
+            scores = {
+                name.removeprefix("eval/"): value for name, value in trainer.evaluator.scores(trainer.sampler).items()
+            }
+            yield {"seconds": mark, "images": trainer.images_seen} | scores
+        assert trainer.trackers is not None
+        trainer.trackers.close()
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--seconds", multiple=True, type=float, default=(140.0,), help="CPU seconds at which to score.")
+@click.option("--seeds", default=1, help="Runs of each config.")
+@click.option("--first-seed", default=0)
+@click.option("--count", default=10_000, help="Samples to score.")
+@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Applies to every config.")
+@click.option("--out", type=click.Path(path_type=Path), help="Append each measurement as a line of JSON.")
+def main(
+    configs: tuple[Path, ...],
+    seconds: tuple[float, ...],
+    seeds: int,
+    first_seed: int,
+    count: int,
+    overrides: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Measures each config with each seed and prints the means."""
+    torch.set_num_threads(1)
+    found: dict[tuple[str, float], list[dict[str, float]]] = defaultdict(list)
+    for seed in range(first_seed, first_seed + seeds):
+        for config in configs:
+            for scores in measure(config, seed, list(seconds), count, list(overrides)):
+                found[str(config), scores["seconds"]].append(scores)
+                line = json.dumps({"config": str(config), "seed": seed, "set": overrides} | scores)
+                click.echo(line)
+                if out is not None:
+                    with out.open("a", encoding="utf-8") as file:
+                        file.write(line + "\n")
+    click.echo(
+        "\n| config | CPU seconds | images | label accuracy | distance | (real images) |\n|---|---|---|---|---|---|"
+    )
+    for (name, mark), rows in found.items():
+        images = mean(row["images"] for row in rows)
+        accuracy = " ".join(f"{row['label_accuracy']:.3f}" for row in rows)
+        distance = " ".join(f"{row['frechet_distance']:.1f}" for row in rows)
+        real = f"{rows[0]['label_accuracy/real_held_out']:.3f} / {rows[0]['frechet_distance/real_halves']:.1f}"
+        click.echo(f"| `{name}` | {mark:g} | {images:,.0f} | {accuracy} | {distance} | {real} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -59,7 +59,13 @@ class Checkpoint:
         return load_file(self.folder / f"{name}.safetensors")
 
     def optimizer(self, name: str) -> dict[str, Any]:
-        """Loads an optimizer's state dict by the name it was saved under."""
+        """Loads an optimizer's state dict by the name it was saved under.
+
+        Raises:
+            UserError: if there is none: the run was trained with another optim.tables.
+        """
+        if not (self.folder / f"{name}.pt").exists():
+            raise UserError(f"{self.folder}: no {name} in it; that run had another optim.tables, or other labels.")
         return torch.load(  # type: ignore[no-any-return]
             self.folder / f"{name}.pt", map_location="cpu", weights_only=True
         )

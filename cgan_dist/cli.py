@@ -22,6 +22,8 @@ EXIT_USER_ERROR = 2
 SILENT_SECONDS = 3
 SHEET = "contact-sheet.png"
 HISTOGRAM_COLUMNS = 40
+GRID_COLUMNS = 16
+GRID_CLASSES = 64
 
 
 class UserCommand(click.Command):
@@ -193,7 +195,12 @@ def _describe(shards: ShardSet, sheet: Path) -> None:
 
 @main.command(cls=UserCommand)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--labels", help="Numbers or names, e.g. 0,1,2; all classes if left out.")
+@click.option(
+    "--labels",
+    help="Classes '0,3,sneaker', attributes 'Smiling=1,Male=0; Smiling', values 'azimuth=30; azimuth=60', or several "
+    "kinds 'sneaker,Smiling=1; 3'. If left out, a png shows what there is, and an npz is balanced over classes or, for "
+    "other labels, as the data is.",
+)
 @click.option("--per-label", default=8, show_default=True, type=click.IntRange(1), help="Rows of the grid.")
 @click.option(
     "--z",
@@ -208,10 +215,10 @@ def _describe(shards: ShardSet, sheet: Path) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 def sample(run: Path, labels: str | None, per_label: int, z: str, seed: int, kind: str, count: int, out: Path) -> None:
     """Draw a grid (png) or many images (npz) from the EMA generator of a run folder or a checkpoint."""
-    from cgan_dist.build import load_sampler
     from cgan_dist.checkpoint import find_checkpoint
     from cgan_dist.distributed import local_device
     from cgan_dist.sampling import save_npz
+    from cgan_dist.saved import load_sampler
 
     context = click.get_current_context()
     for option in ("z", "per_label") if kind == "npz" else ("count",):
@@ -219,11 +226,14 @@ def sample(run: Path, labels: str | None, per_label: int, z: str, seed: int, kin
             raise UserError(f"--{option.replace('_', '-')} has no meaning for --format {kind}; leave it out.")
     checkpoint = find_checkpoint(run)
     sampler = load_sampler(checkpoint, seed, local_device())
-    chosen = sampler.label_space.parse(labels) if labels is not None else sampler.label_space.grid(1 << 30)
+    space = sampler.label_space
+    chosen = space.parse(labels) if labels is not None else None
     try:
         if kind == "npz":
-            save_npz(out, *sampler.balanced(chosen, count))
+            save_npz(out, *(sampler.fair(count) if chosen is None else sampler.balanced(chosen, count)))
         else:
+            if chosen is None:
+                chosen = space.grid(GRID_CLASSES if space.schema.kind == "classes" else GRID_COLUMNS)
             sampler.grid(chosen, per_label, z, 0).save(out, format="PNG")
     except OSError as error:
         raise UserError(f"--out {out}: cannot write: {error.strerror or error}.") from error
@@ -238,12 +248,14 @@ def sample(run: Path, labels: str | None, per_label: int, z: str, seed: int, kin
 @click.option("--data", type=click.Path(path_type=Path), help="Shards, if they moved since training.")
 def evaluate(run: Path, metrics: str, count: int, seed: int, data: Path | None) -> None:
     """Score the EMA generator of a run folder or a checkpoint against the real shards."""
-    from cgan_dist.build import load_evaluation
     from cgan_dist.checkpoint import find_checkpoint
     from cgan_dist.distributed import local_device
+    from cgan_dist.saved import load_evaluation
 
     checkpoint = find_checkpoint(run)
-    evaluator, sampler = load_evaluation(checkpoint, metrics.split(","), count, seed, data, local_device())
+    evaluator, sampler = load_evaluation(
+        checkpoint, [name.strip() for name in metrics.split(",")], count, seed, data, local_device()
+    )
     scores = evaluator.scores(sampler)
     for name, value in scores.items():
         click.echo(f"{name.removeprefix('eval/')}: {value:.4f}")

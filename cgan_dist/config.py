@@ -6,26 +6,31 @@ Facts that the data knows (channels, size, classes) are not keys here; they come
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from cgan_dist.errors import UserError, close_match
 from cgan_dist.randomness import Latent
+from cgan_dist.schedule import NUMBER, SCHEDULE, Schedule, Scheduled, whole
 from cgan_dist.yaml_text import dump_yaml, read_yaml, set_dotted
 
-
-def _whole(value: object) -> object:
-    """Lets `1e6` stand for a whole number; anything else goes to pydantic as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Count = Annotated[int, BeforeValidator(_whole), Field(gt=0)]
-WholeNumber = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+Count = Annotated[int, BeforeValidator(whole), Field(gt=0)]
+WholeNumber = Annotated[int, BeforeValidator(whole), Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -68,22 +73,61 @@ class DataConfig(Section):
     """Accept a `pipe:` path, which runs a shell command."""
     channels: Literal[1, 3] | None = None
     """Repeat a grey image to this many channels, as the original MNIST program does; null keeps the stored ones."""
-    pixels: Literal["half", "unit"] = "unit"
-    """Value range of images: `half` is [-0.5, 0.5] as in the original, `unit` is [-1, 1]."""
+    pixels: Literal["half", "half128", "unit"] = "unit"
+    """Value range of images: `unit` is [-1, 1], `half` is [-0.5, 0.5] as in the original for MNIST, `half128` is
+    (v - 128) / 255 as in the original for faces."""
     on_error: Literal["stop", "skip"] = "stop"
     """What damage does: `stop` with an error that names it, or `skip` it: counted, logged, the same at every run."""
     max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Share of damaged images that `skip` tolerates."""
     augment: list[str] = []
     """Augmentations of what D sees, real and fake, in this order: `flip`, `translation`, `cutout`, `color`."""
+    augment_probability: Scheduled[Share] = 1.0
+    """Of each augmentation, for each image by itself (Karras et al. 2020, arXiv:2006.06676)."""
+
+
+class Named(Section):
+    """A plug-in by short name or `package.module:Class`; written as the bare name where it has no arguments."""
+
+    name: str
+    args: dict[str, Any] = {}
+
+    @model_serializer
+    def _shortest(self) -> str | dict[str, Any]:
+        return {"name": self.name, "args": self.args} if self.args else self.name
+
+
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Part = Annotated[Named, BeforeValidator(_named)]
 
 
 class ConditioningConfig(Section):
     """The label space, and the ways in which each network takes the condition."""
 
-    labels: str = "classes"
-    generator: list[str] = ["concat"]
-    discriminator: list[str] = ["channels"]
+    labels: Part = Named(name="auto")
+    """`auto` is what the data has; `classes`, `attributes`, `continuous`, `product`, or `none` for no condition."""
+    generator: list[Part] = [Named(name="concat")]
+    """Any number of `concat`, `embedding`, `film`; [] by default where labels are `none`."""
+    discriminator: list[Part] = [Named(name="channels")]
+    """Any number of `channels`, `embedding_channels`, `projection`, `auxiliary`, `d2d_ce`, `multi_hinge`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_to_take(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("labels") not in ("none", {"name": "none"}):
+            return values
+        return {"generator": [], "discriminator": []} | values
+
+    @field_validator("generator", "discriminator")
+    @classmethod
+    def _once_each(cls, ways: list[Named]) -> list[Named]:
+        names = [way.name for way in ways]
+        if len(set(names)) != len(names):
+            raise ValueError(f"found {names}; expected each way once")
+        return ways
 
 
 class PartConfig(Section):
@@ -105,15 +149,18 @@ class LossConfig(Section):
     """The objective: an adversarial loss and the penalties on the discriminator."""
 
     adversarial: str = "non_saturating"
-    penalties: dict[str, NotNegative] = {}
-    """Name to gamma, e.g. `{r1: 0.3, r2: 0.3}`; the term is gamma / 2 times the squared gradient norm."""
+    penalties: dict[str, Scheduled[NotNegative]] = {}
+    """Name to weight, e.g. `{r1: 0.3, r2: 0.3}`. `r1`, `r2`: gamma of gamma / 2 times the squared gradient norm at
+    reals, at fakes; `gp`: lambda of the gradient penalty of WGAN-GP; `lecam`: lambda of LeCam's."""
+    lazy_updates: Count = 1
+    """Every so many-th update of D computes the penalties on gradients (r1, r2, gp), and multiplies them by this."""
 
 
 class AdamConfig(Section):
     """Adam for one network."""
 
-    lr: Positive = 2e-4
-    betas: Annotated[list[Beta], Field(min_length=2, max_length=2)] = [0.5, 0.999]
+    lr: Scheduled[Positive] = 2e-4
+    betas: Annotated[list[Scheduled[Beta]], Field(min_length=2, max_length=2)] = [0.5, 0.999]
 
 
 class OptimConfig(AdamConfig):
@@ -121,6 +168,9 @@ class OptimConfig(AdamConfig):
 
     generator: AdamConfig | None = None
     discriminator: AdamConfig | None = None
+    tables: Literal["auto", "dense", "rows"] = "auto"
+    """How large label tables are updated: `dense` moves every row at every step, as Adam does; `rows` moves those of
+    the batch only, as torch's SparseAdam does; `auto` is `rows` from 640 rows on."""
 
     @model_validator(mode="before")
     @classmethod
@@ -149,6 +199,8 @@ class TrainConfig(Section):
     """One z per batch for every phase that uses it, as in the original; false draws a new z for each phase."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """`auto`: bf16 on a GPU that has it, else float32."""
+    channels_last: bool = True
+    """Keep kernels and features with the channels innermost, which convolutions on most machines are faster with."""
     compile: bool = False
     """`torch.compile` for G, and for D where no penalty needs its second derivative."""
     max_hours: Positive | None = None
@@ -164,7 +216,7 @@ class TrainConfig(Section):
 class EmaConfig(Section):
     """The average of G that is sampled, evaluated and exported."""
 
-    half_life_images: NotNegative = 2_000
+    half_life_images: Scheduled[NotNegative] = 2_000
     """0 keeps no average: the EMA generator is G itself, as in the original."""
 
 
@@ -292,7 +344,7 @@ _EXPECTED = {
 
 
 def _explain(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
+    path = ".".join(str(part) for part in problem["loc"] if part not in (NUMBER, SCHEDULE))
     found = problem["input"]
     context = problem.get("ctx", {})
     if problem["type"] == "extra_forbidden":
@@ -306,6 +358,8 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "value_error":
         return f"{path}: {context['error']}." if path else f"{context['error']}."
     expected = _EXPECTED.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
+    if problem["type"] == "float_type" and problem["loc"][-1] == NUMBER:
+        expected += ", or a schedule, e.g. {start: 1, end: 0, end_images: 1_000_000}"
     return f"{path}: found {_show(found)}; expected {expected}."
 
 
@@ -315,12 +369,20 @@ def _show(value: object) -> str:
 
 
 def _keys_at(location: Iterable[int | str]) -> list[str]:
-    model: Any = Config
+    model: type[BaseModel] = Config
     for part in location:
-        annotation = model.model_fields[part].annotation
-        options = (annotation, *getattr(annotation, "__args__", ()))
-        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+        if part == SCHEDULE:
+            model = Schedule
+        elif part in model.model_fields:  # and not a place in a list
+            model = next(_models_in(model.model_fields[str(part)].annotation), model)
     return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _nearest_multiple(value: int, factor: int) -> str:

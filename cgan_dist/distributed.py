@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
@@ -59,6 +60,8 @@ def build_accelerator(precision: str) -> Accelerator:
     """
     # Its successor, forward_sync_buffers, is not among the arguments that Accelerate passes on (1.15).
     warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated", category=FutureWarning)
+    # A kernel of one channel has the same order in memory in both layouts; copying its few gradients costs nothing.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
     return Accelerator(
         mixed_precision=precision,
         cpu=not torch.accelerator.is_available(),
@@ -99,6 +102,36 @@ def gradient_sync(accelerator: Accelerator, network: nn.Module, when: bool) -> I
     """Reduces the network's gradients over ranks in this backward pass only `when` true (the last micro-batch)."""
     with contextlib.nullcontext() if when else accelerator.no_sync(network):
         yield
+
+
+def leave_out_of_ddp(network: nn.Module, parameters: Iterable[nn.Parameter]) -> None:
+    """Keeps DDP from reducing these; before the network is prepared. `reduce_rows` reduces them instead."""
+    apart = {id(parameter) for parameter in parameters}
+    names = [name for name, parameter in network.named_parameters() if id(parameter) in apart]
+    nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(network, names)
+
+
+def reduce_rows(accelerator: Accelerator, tables: Iterable[nn.Parameter], at_most: int) -> None:
+    """Averages sparse gradients over ranks, in place and in two gathers of the batch's rows each; every rank calls it.
+
+    Args:
+        accelerator: of this process.
+        tables: with sparse gradients.
+        at_most: different rows in one rank's gradient, the same number on every rank. Shorter ones are filled up with
+            zeros for a row that is there, because all must gather the same size.
+    """
+    if accelerator.num_processes == 1:
+        return
+    for table in tables:
+        assert table.grad is not None
+        grad = table.grad.coalesce()
+        missing = at_most - grad._nnz()
+        own = torch.cat([grad.indices()[0], grad.indices()[0, :1].expand(missing)])
+        index = cast(Tensor, accelerator.gather(own))
+        rows = cast(Tensor, accelerator.gather(F.pad(grad.values(), (0, 0, 0, missing))))
+        table.grad = torch.sparse_coo_tensor(
+            index[None], rows / accelerator.num_processes, table.shape, check_invariants=False
+        )
 
 
 def synchronize(accelerator: Accelerator) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from cgan_dist.build import Inputs, Networks, build_networks, build_step, check_inputs
+from cgan_dist.build import build_step
 from cgan_dist.config import Config
 from cgan_dist.distributed import build_accelerator
 from cgan_dist.errors import UserError
+from cgan_dist.inputs import Inputs, check_inputs
+from cgan_dist.networks import Networks, build_networks
 from cgan_dist.randomness import torch_generator
 from cgan_dist.types import Batch
 
@@ -51,7 +53,7 @@ def dry_run(config: Config, world_size: int) -> str:
 def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: int) -> str:
     spec, train, shards = inputs.spec, config.train, inputs.shards.manifest.shards
     iterations = -(-train.total_images // (train.batch_size * train.plan.count("D")))
-    penalties = "".join(f" + {name} (gamma {gamma:g})" for name, gamma in config.loss.penalties.items())
+    penalties = "".join(f" + {name} (weight {weight})" for name, weight in config.loss.penalties.items())
     names = list(spec.labels.names)
     shown = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
     lines = {

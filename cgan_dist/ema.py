@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Ema:
@@ -15,20 +15,29 @@ class Ema:
 
     Args:
         network: the raw generator, before Accelerate wraps it.
-        half_life_images: images after which an old value counts half; 0 makes the copy follow at once.
     """
 
-    def __init__(self, network: nn.Module, half_life_images: float) -> None:
+    def __init__(self, network: nn.Module) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.half_life_images = half_life_images
 
     @torch.no_grad()
-    def update(self, network: nn.Module, images: int) -> None:
-        """Moves the average towards `network` (raw, same structure) after `images` more images."""
-        decay = 0.5 ** (images / self.half_life_images) if self.half_life_images else 0.0
-        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+    def update(self, network: nn.Module, images: int, half_life_images: float) -> None:
+        """Moves the average towards `network` after `images` more images.
+
+        Args:
+            network: raw, of the same structure.
+            images: since the last update.
+            half_life_images: images after which an old value counts half; 0 makes the copy follow at once.
+        """
+        decay = 0.5 ** (images / half_life_images) if half_life_images else 0.0
+        pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
         floating = [(average, value) for average, value in pairs if average.is_floating_point()]
         torch._foreach_lerp_([a for a, _ in floating], [v for _, v in floating], 1 - decay)
         for average, value in pairs:
             if not average.is_floating_point():  # e.g. a batch counter
                 average.copy_(value)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Parameters and buffers themselves; a state dict may hold copies."""
+    return [*network.parameters(), *network.buffers()]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from cgan_dist.errors import UserError
 
 HISTOGRAM_BINS = 10
 MAX_DIGITS = 17
+EXACT_IN_FLOAT32 = 1 << 24
 Labels = NDArray[Any]
 
 
@@ -27,6 +29,10 @@ def _all_different(names: list[str]) -> list[str]:
     if len(set(names)) != len(names):
         raise ValueError("expected a different name for each")
     return names
+
+
+def _as_lists(ranges: list[tuple[float, float]]) -> list[list[float]]:
+    return [list(pair) for pair in ranges]  # as JSON gives them back
 
 
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_all_different)]
@@ -82,7 +88,7 @@ class ClassLabels(_Schema):
         return {name: int(count) for name, count in zip(self.names, counts, strict=True)}
 
     def _check_range(self, labels: Labels, where: str) -> None:
-        outside = np.flatnonzero((labels < 0) | (labels >= len(self.names)))
+        outside = np.flatnonzero(~((labels >= 0) & (labels < len(self.names)) & (labels == np.floor(labels))))
         if len(outside):
             first = int(outside[0])
             raise UserError(f"{where}: image {first} has label {labels[first]}; expected 0..{len(self.names) - 1}.")
@@ -106,7 +112,7 @@ class AttributeLabels(_Schema):
         return {name: int(count) for name, count in zip(self.names, labels.sum(0, dtype=np.int64), strict=True)}
 
     def _check_range(self, labels: Labels, where: str) -> None:
-        for image, attribute in np.argwhere(labels > 1)[:1]:
+        for image, attribute in np.argwhere((labels != 0) & (labels != 1))[:1]:
             raise UserError(
                 f"{where}: image {image}, {self.names[attribute]}: {labels[image, attribute]}; expected 0 or 1."
             )
@@ -117,7 +123,7 @@ class ContinuousLabels(_Schema):
 
     kind: Literal["continuous"] = "continuous"
     names: Names
-    ranges: list[tuple[float, float]]
+    ranges: Annotated[list[tuple[float, float]], PlainSerializer(_as_lists)]
 
     dtype = np.dtype(np.float32)
 
@@ -187,4 +193,72 @@ class NoLabels(_Schema):
         """Nothing can be outside."""
 
 
-LabelSchema = Annotated[ClassLabels | AttributeLabels | ContinuousLabels | NoLabels, Field(discriminator="kind")]
+Part = Annotated[ClassLabels | AttributeLabels | ContinuousLabels, Field(discriminator="kind")]
+
+
+class ProductLabels(_Schema):
+    """Labels of several kinds at once, such as class x attributes: (N, W) float32, the parts' values side by side.
+
+    A class is one value, its number, which float32 holds exactly up to 2^24.
+    """
+
+    kind: Literal["product"] = "product"
+    parts: Annotated[list[Part], Field(min_length=2)]
+
+    dtype = np.dtype(np.float32)
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> ProductLabels:
+        _all_different(self.names)
+        if any(part.width is None and len(part.names) > EXACT_IN_FLOAT32 for part in self.parts):
+            raise ValueError(f"expected at most {EXACT_IN_FLOAT32:,} classes beside other labels")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Those of all parts."""
+        return [name for part in self.parts for name in part.names]
+
+    @property
+    def width(self) -> int:
+        """One value for a class, and one per name of the others."""
+        return self.columns[-1].stop  # type: ignore[no-any-return]
+
+    @property
+    def columns(self) -> list[slice]:
+        """Where the values of each part lie in a label."""
+        ends = accumulate((1 if part.width is None else part.width for part in self.parts), initial=0)
+        return [slice(start, stop) for start, stop in pairwise(ends)]
+
+    def join(self, labels: Sequence[Labels]) -> Labels:
+        """The labels of each part, in that part's form -> (N, W)."""
+        shaped = [own.reshape(len(own), part.width or 1) for own, part in zip(labels, self.parts, strict=True)]
+        return np.concatenate(shaped, axis=1, dtype=self.dtype, casting="unsafe")
+
+    def split(self, labels: Labels) -> list[Labels]:
+        """(N, W) -> the labels of each part, in that part's form."""
+        values = self._values(labels)
+        return [own.astype(part.dtype) for own, part in zip(values, self.parts, strict=True)]
+
+    def histogram(self, labels: Labels) -> dict[str, int]:
+        """Those of the parts, one after the other."""
+        found: dict[str, int] = {}
+        for part, own in zip(self.parts, self.split(labels), strict=True):
+            found |= part.histogram(own)
+        return found
+
+    def _check_range(self, labels: Labels, where: str) -> None:
+        for part, own in zip(self.parts, self._values(labels), strict=True):
+            part._check_range(own, where)
+
+    def _values(self, labels: Labels) -> list[Labels]:
+        """(N, W) -> each part's values, still float32: a bad one has no place in another type."""
+        return [
+            labels[:, columns.start] if part.width is None else labels[:, columns]
+            for part, columns in zip(self.parts, self.columns, strict=True)
+        ]
+
+
+LabelSchema = Annotated[
+    ClassLabels | AttributeLabels | ContinuousLabels | NoLabels | ProductLabels, Field(discriminator="kind")
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +14,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from cgan_dist.conditioning.base import LabelSpace
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.data.pixels import PixelRange
 from cgan_dist.grid import draw_grid
+from cgan_dist.labels import ClassLabels, Labels
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
 
 BATCH = 256
+
+
+class Drawn(NamedTuple):
+    """Images (N, H, W, C) uint8, and the labels that were asked for, (N,) or (N, W) in the space's form."""
+
+    images: NDArray[np.uint8]
+    labels: Labels
 
 
 class Sampler:
@@ -26,7 +36,8 @@ class Sampler:
 
     Args:
         generator: raw, or the EMA's copy; called as `generator(z, condition)`.
-        label_space: encodes labels.
+        label_space: encodes and names labels.
+        distribution: of the data's labels.
         pixels: the value range of its output.
         latent_dim: Z.
         latent: the distribution of z.
@@ -37,6 +48,7 @@ class Sampler:
         self,
         generator: nn.Module,
         label_space: LabelSpace,
+        distribution: LabelDistribution,
         pixels: PixelRange,
         latent_dim: int,
         latent: Latent,
@@ -44,6 +56,7 @@ class Sampler:
     ) -> None:
         self.generator = generator
         self.label_space = label_space
+        self.distribution = distribution
         self.pixels = pixels
         self.latent_dim = latent_dim
         self.latent = latent
@@ -51,7 +64,7 @@ class Sampler:
 
     @torch.no_grad()
     def images(self, z: Tensor, labels: Tensor) -> Tensor:
-        """(B, Z) and (B,) labels -> (B, C, H, W) uint8, all on the CPU; in batches, batch norm in inference mode."""
+        """(B, Z) and labels of the space -> (B, C, H, W) uint8, on the CPU; in batches, in inference mode."""
         device = next(self.generator.parameters()).device
         made = []
         with _inference(self.generator):
@@ -68,7 +81,7 @@ class Sampler:
         """Draws a grid: a column for each label, its name above.
 
         Args:
-            labels: (columns,).
+            labels: of the space.
             rows: images of each label.
             z: `random`, a new z for every image; or `fixed`, one z for each row, the same for all labels.
             position: further numbers that `random` draws depend on, e.g. images seen.
@@ -78,23 +91,35 @@ class Sampler:
             latents = self.latents(rows, "fixed_z").repeat_interleave(columns, dim=0)
         else:
             latents = self.latents(rows * columns, "random_z", *position)
-        images = self.images(latents, labels.repeat(rows))
+        images = self.images(latents, torch.cat([labels] * rows))
         cells = rearrange(images, "(rows columns) c h w -> rows columns h w c", rows=rows).numpy()
-        return draw_grid(cells, [self.label_space.names[int(label)] for label in labels])
+        return draw_grid(cells, self.label_space.describe(labels))
 
-    def balanced(self, labels: Tensor, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Draws `count` images, the given labels taking turns.
+    def balanced(self, labels: Tensor, count: int) -> Drawn:
+        """Draws `count` images, the given labels taking turns."""
+        return self._drawn(labels[torch.arange(count) % len(labels)], "balanced")
 
-        Returns:
-            images (count, H, W, C) uint8 and labels (count,) int64.
+    def drawn(self, count: int) -> Drawn:
+        """Draws `count` images of labels as the data has them, together and as often as it has them together."""
+        return self._drawn(self.distribution.draw(count, torch_generator(self.seed, "labels")), "drawn")
+
+    def fair(self, count: int) -> Drawn:
+        """Draws `count` images that stand for all labels: classes take turns, other labels are as the data has them.
+
+        With more classes than images there are no turns to take, and classes are as the data has them too.
         """
-        asked = labels.repeat(-(-count // len(labels)))[:count]
-        images = self.images(self.latents(count, "balanced"), asked)
-        return rearrange(images, "b c h w -> b h w c").numpy(), asked.numpy()
+        schema = self.label_space.schema
+        if isinstance(schema, ClassLabels) and len(schema.names) <= count:
+            return self.balanced(self.label_space.grid(count), count)
+        return self.drawn(count)
+
+    def _drawn(self, labels: Tensor, purpose: str) -> Drawn:
+        images = self.images(self.latents(len(labels), purpose), labels)
+        return Drawn(rearrange(images, "b c h w -> b h w c").numpy(), labels.numpy())
 
 
-def save_npz(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Writes `images` uint8 (N, H, W, C) and `labels` int64 (N,), whole or not at all."""
+def save_npz(path: Path, images: NDArray[np.uint8], labels: Labels) -> None:
+    """Writes `images` uint8 (N, H, W, C) and `labels` in the space's form, (N,) or (N, W), whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         np.savez_compressed(file, images=images, labels=labels)

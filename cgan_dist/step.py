@@ -10,27 +10,39 @@ from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
 from cgan_dist.augment.base import Pipeline
-from cgan_dist.conditioning.base import LabelSpace
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config import Config
 from cgan_dist.data.pixels import PixelRange
-from cgan_dist.distributed import frozen, gradient_sync
+from cgan_dist.distributed import frozen, gradient_sync, reduce_rows
 from cgan_dist.ema import Ema
 from cgan_dist.losses.objective import Objective, View
+from cgan_dist.optimizer import NetworkOptimizer
 from cgan_dist.randomness import draw_latent, torch_generator
+from cgan_dist.schedule import value_at
 from cgan_dist.tracking import Meter
 from cgan_dist.types import Batch
 
 
 class Micro(NamedTuple):
-    """What one forward pass takes: normalized images, condition, z, and what D is shown of reals and of fakes."""
+    """What one forward pass takes.
+
+    Attributes:
+        real: (B, C, H, W), normalized.
+        condition: of the real images, and asked of the fakes.
+        z: (B, Z).
+        mix: (B,) in [0, 1), where between real and fake a penalty looks.
+        view_real: what D is shown of reals.
+        view_fake: what D is shown of fakes.
+    """
 
     real: Tensor
-    condition: Tensor
+    condition: Condition
     z: Tensor
+    mix: Tensor
     view_real: View
     view_fake: View
 
@@ -52,8 +64,8 @@ class TrainStep:
     accelerator: Accelerator
     generator: nn.Module
     discriminator: nn.Module
-    optimizer_g: AcceleratedOptimizer
-    optimizer_d: AcceleratedOptimizer
+    optimizer_g: NetworkOptimizer
+    optimizer_d: NetworkOptimizer
     ema: Ema
     objective: Objective
     label_space: LabelSpace
@@ -68,6 +80,7 @@ class TrainStep:
         train = self.config.train
         self.images_per_iteration = train.batch_size * train.plan.count("D")
         self.share = train.batch_size // self.accelerator.num_processes
+        self.rows = self.share * len(self.label_space.layout.classes)
         self.rounds = self.share // (train.micro_batch or self.share)
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
@@ -84,32 +97,39 @@ class TrainStep:
                 current.append(self._next(batches))
             position = images_seen + index * self.config.train.batch_size
             micro_batches = self._micro_batches(current[index], position, phase)
-            self.generator_step(micro_batches) if net == "G" else self.discriminator_step(micro_batches)
-        self.ema.update(self.raw_generator, self.images_per_iteration)
+            self.generator_step(micro_batches, position) if net == "G" else self.discriminator_step(
+                micro_batches, position
+            )
+        half_life = value_at(self.config.ema.half_life_images, images_seen)
+        self.ema.update(self.raw_generator, self.images_per_iteration, half_life)
 
-    def discriminator_step(self, micro_batches: list[Micro]) -> None:
+    def discriminator_step(self, micro_batches: list[Micro], position: int) -> None:
         """One update of D: only D goes through DDP, and its gradients are reduced once."""
         G, D = self.raw_generator, self.discriminator
-        for number, (real, condition, z, *views) in enumerate(micro_batches, start=1):
+        weights = self.objective.weights(position, position // self.config.train.batch_size)
+        for number, (real, condition, z, mix, view_real, view_fake) in enumerate(micro_batches, start=1):
             with torch.no_grad():
                 fake = G(z, condition)
             with gradient_sync(self.accelerator, D, when=number == self.rounds):
-                loss, scalars = self.objective.discriminator(D, real, fake, condition, *views)
+                loss, scalars = self.objective.discriminator(
+                    D, real, fake, condition, weights, view_real, view_fake, mix
+                )
                 self.accelerator.backward(loss / self.rounds)
             self.meter.add(scalars)
-        self.optimizer_d.step()
-        self.optimizer_d.zero_grad(set_to_none=True)
+        self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
+        reduce_rows(self.accelerator, self.optimizer_d.tables, self.rows)
+        self.optimizer_d.step(position)
 
-    def generator_step(self, micro_batches: list[Micro]) -> None:
+    def generator_step(self, micro_batches: list[Micro], position: int) -> None:
         """One update of G: only G goes through DDP; D is raw and frozen, gradients pass through it."""
         G, D = self.generator, self.raw_discriminator
-        for number, (real, condition, z, *views) in enumerate(micro_batches, start=1):
+        for number, (real, condition, z, _, *views) in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
                 loss, scalars = self.objective.generator(D, real, G(z, condition), condition, *views)
                 self.accelerator.backward(loss / self.rounds)
             self.meter.add(scalars)
-        self.optimizer_g.step()
-        self.optimizer_g.zero_grad(set_to_none=True)
+        reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
+        self.optimizer_g.step(position)
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()
@@ -117,20 +137,31 @@ class TrainStep:
         self.waited_seconds += time.perf_counter() - started
         return batch
 
+    def _own(self, draws: Tensor) -> Tensor:
+        """This rank's rows of what was drawn for the global batch, on the device."""
+        first = self.accelerator.process_index * self.share
+        return draws[first : first + self.share].to(self.accelerator.device, non_blocking=True)
+
     def _latents(self, position: int, phase: int) -> Tensor:
-        """Draws z for the global batch at `position` and returns this rank's slice, (B, Z)."""
+        """(B, Z) for this rank."""
         train, net = self.config.train, self.config.generator
         draw = (position,) if train.share_z else (position, phase)
-        z = draw_latent(
-            (train.batch_size, net.latent_dim), net.latent, torch_generator(self.config.run.seed, "latent", *draw)
-        )
-        first = self.accelerator.process_index * self.share
-        return z[first : first + self.share].to(self.accelerator.device, non_blocking=True)
+        generator = torch_generator(self.config.run.seed, "latent", *draw)
+        return self._own(draw_latent((train.batch_size, net.latent_dim), net.latent, generator))
+
+    def _mix(self, position: int, phase: int) -> Tensor:
+        """(B,) for this rank."""
+        generator = torch_generator(self.config.run.seed, "mix", position, phase)
+        return self._own(torch.rand(self.config.train.batch_size, generator=generator))
 
     def _views(self, images: str, position: int, phase: int) -> list[View]:
         """One augmentation with its parameters per micro-batch, drawn for the global batch and sliced."""
         parameters = self.augment.draw(
-            self.config.run.seed, f"{images} {phase}", position, self.config.train.batch_size
+            self.config.run.seed,
+            f"{images} {phase}",
+            position,
+            self.config.train.batch_size,
+            value_at(self.config.data.augment_probability, position),
         )
         first, count = self.accelerator.process_index * self.share, self.share // self.rounds
         return [
@@ -140,7 +171,7 @@ class TrainStep:
 
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
         real = self.pixels.normalize(batch.images, self.config.data.channels)
-        condition, z = self.label_space.encode(batch.labels), self._latents(position, phase)
+        condition = self.label_space.encode(self.label_space.select(batch.labels))
+        tensors = (real, condition, self._latents(position, phase), self._mix(position, phase))
         views = (self._views(images, position, phase) for images in ("real", "fake"))
-        parts = (part.chunk(self.rounds) for part in (real, condition, z))
-        return [Micro(*micro) for micro in zip(*parts, *views, strict=True)]
+        return [Micro(*micro) for micro in zip(*(part.chunk(self.rounds) for part in tensors), *views, strict=True)]

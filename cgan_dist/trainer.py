@@ -89,11 +89,10 @@ class Trainer:
         step.raw_generator.load_state_dict(checkpoint.tensors("generator"))
         step.raw_discriminator.load_state_dict(checkpoint.tensors("discriminator"))
         step.ema.network.load_state_dict(checkpoint.tensors("ema"))
-        for name, optimizer in (("optimizer_g", step.optimizer_g), ("optimizer_d", step.optimizer_d)):
-            configured = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
-            optimizer.load_state_dict(checkpoint.optimizer(name))
-            for group, values in zip(optimizer.param_groups, configured, strict=True):
-                group.update(values)  # a run that begins from another may have other rates
+        for network, optimizer in (("g", step.optimizer_g), ("d", step.optimizer_d)):
+            for name in optimizer.optimizers:
+                optimizer.restore(name, checkpoint.optimizer(f"optimizer_{network}_{name}"))
+        step.objective.restore(checkpoint.tensors("objective"), device)
         if self.accelerator.scaler is not None and checkpoint.state["scaler"]:
             self.accelerator.scaler.load_state_dict(checkpoint.state["scaler"])
         step.meter.restore(checkpoint.state["meter"], device)
@@ -206,8 +205,14 @@ class Trainer:
                     "generator": step.raw_generator.state_dict(),
                     "discriminator": step.raw_discriminator.state_dict(),
                     "ema": step.ema.network.state_dict(),
+                    "labels": self.sampler.distribution.state(),
+                    "objective": step.objective.state(),
                 },
-                optimizers={"optimizer_g": step.optimizer_g.state_dict(), "optimizer_d": step.optimizer_d.state_dict()},
+                optimizers={
+                    f"optimizer_{network}_{name}": state
+                    for network, optimizer in (("g", step.optimizer_g), ("d", step.optimizer_d))
+                    for name, state in optimizer.state().items()
+                },
                 state=self.facts
                 | {"meter": step.meter.state(means), "scaler": scaler.state_dict() if scaler else None},
             )

@@ -54,7 +54,7 @@ class Pipeline:
         self.augmentations = dict(augmentations)
         self.half_range = half_range
 
-    def draw(self, seed: int, purpose: str, position: int, count: int) -> list[Tensor]:
+    def draw(self, seed: int, purpose: str, position: int, count: int, probability: float = 1.0) -> list[Tensor]:
         """Draws for the global batch; every rank gets the same.
 
         Args:
@@ -62,14 +62,29 @@ class Pipeline:
             purpose: which images, e.g. `real` or `fake`; another purpose is another draw.
             position: images_seen.
             count: size of the global batch.
+            probability: of each augmentation for each image, all independent (Karras et al. 2020, arXiv:2006.06676,
+                section 2.3). The parameters do not depend on it.
 
         Returns:
-            (count, P) float32 on the CPU for each augmentation.
+            (count, P) float32 on the CPU for each augmentation; where probability is below 1, one tensor more:
+            (count, A) bool, to which images each of the A augmentations is applied.
+
+        Raises:
+            ValueError: if `probability` is not in [0, 1].
         """
-        return [
+        if not 0 <= probability <= 1:
+            raise ValueError(f"probability is {probability}; expected a number from 0 to 1")
+        parameters = [
             augmentation.draw(count, torch_generator(seed, f"augment {purpose} {name}", position))
             for name, augmentation in self.augmentations.items()
         ]
+        if probability == 1 or not parameters:
+            return parameters
+        chances = [
+            torch.rand(count, generator=torch_generator(seed, f"augment {purpose} {name} applied", position))
+            for name in self.augmentations
+        ]
+        return [*parameters, torch.stack(chances, dim=1) < probability]
 
     def slice(self, parameters: Sequence[Tensor], first: int, count: int) -> list[Tensor]:
         """Returns rows `first` to `first + count` of each tensor, as views: one rank's share or a micro batch."""
@@ -80,7 +95,8 @@ class Pipeline:
 
         Args:
             images: (B, C, H, W) float in [-half_range, half_range].
-            parameters: (B, P) for each augmentation, on the CPU or on the images' device.
+            parameters: (B, P) for each augmentation, and (B, A) bool if there is a choice, on the CPU or on the images'
+                device.
 
         Returns:
             (B, C, H, W) of the images' type.
@@ -88,8 +104,12 @@ class Pipeline:
         Raises:
             ValueError: if there is not one tensor for each augmentation and in it one row for each image.
         """
+        count = len(self.augmentations)
+        drawn, chosen = parameters[:count], parameters[count:]
+        choices = [(choice.dtype, *choice.shape[1:]) for choice in chosen]
+        fits = len(drawn) == count and choices in ([], [(torch.bool, count)])
         # A single row would otherwise be broadcast to all images without a word.
-        if [len(rows) for rows in parameters] != [len(images)] * len(self.augmentations):
+        if not fits or any(len(rows) != len(images) for rows in parameters):
             raise ValueError(
                 f"parameters of {[len(rows) for rows in parameters]} images for {len(images)} images and augmentations "
                 f"{list(self.augmentations)}; expected one tensor for each augmentation, one row for each image"
@@ -97,12 +117,14 @@ class Pipeline:
         if not self.augmentations:
             return images
         images = self._scaled(images, 1 / self.half_range)
-        for augmentation, rows in zip(self.augmentations.values(), parameters, strict=True):
-            images = augmentation.apply(images, rows.to(images.device, non_blocking=True))
+        applied = chosen[0].to(images.device, non_blocking=True) if chosen else None
+        for number, (augmentation, rows) in enumerate(zip(self.augmentations.values(), drawn, strict=True)):
+            changed = augmentation.apply(images, rows.to(images.device, non_blocking=True))
+            images = changed if applied is None else torch.where(applied[:, number, None, None, None], changed, images)
         return self._scaled(images, self.half_range)
 
     def _scaled(self, images: Tensor, factor: float) -> Tensor:
-        """Exact for both ranges, whose factors are powers of two."""
+        """Exact where the factor is a power of two, as for [-1, 1] and [-0.5, 0.5]."""
         return images if factor == 1 else images * factor
 
 

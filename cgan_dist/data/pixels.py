@@ -35,5 +35,6 @@ class PixelRange:
 
 PIXEL_RANGES = {
     "half": PixelRange(255.0, -0.5, 255.0, 128.0),  # the original: x / 255 - 0.5, written as x * 255 + 128
+    "half128": PixelRange(255.0, -128 / 255, 255.0, 128.0),  # the original for faces: (v - 128) / 255
     "unit": PixelRange(127.5, -1.0, 127.5, 128.0),
 }

@@ -125,6 +125,15 @@ class ShardSet:
         parts = [self.take(self.open(i), np.arange(shard.count)) for i, shard in enumerate(self.manifest.shards)]
         return Arrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
+    def labels(self, count: int) -> Labels:
+        """Returns the labels of the first shards that hold at least `count` images together, or of all; no pictures."""
+        found: list[Labels] = []
+        for index in range(len(self.manifest.shards)):
+            found.append(self.open(index).data.labels)
+            if sum(map(len, found)) >= count:
+                break
+        return np.concatenate(found)
+
     def examples(
         self, wanted: Sequence[Callable[[Labels], NDArray[np.bool_]]], each: int, generator: np.random.Generator
     ) -> NDArray[np.uint8]:

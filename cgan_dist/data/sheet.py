@@ -11,7 +11,15 @@ from PIL import Image
 
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.grid import draw_grid
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels, LabelSchema, distinct
+from cgan_dist.labels import (
+    AttributeLabels,
+    ClassLabels,
+    ContinuousLabels,
+    Labels,
+    LabelSchema,
+    ProductLabels,
+    distinct,
+)
 from cgan_dist.randomness import numpy_generator
 
 MAX_COLUMNS = 16
@@ -29,10 +37,13 @@ def contact_sheet(shards: ShardSet) -> Image.Image:
 
 
 def columns_of(schema: LabelSchema, count: int = MAX_COLUMNS) -> Wanted:
-    """Returns at most `count` columns of a sheet: a name, and which of the labels given belong under it."""
+    """Returns at most `count` columns of a sheet: a name, and which of the labels given belong under it.
+
+    A product has those of its first part, then those of the next.
+    """
     wanted: Wanted = {}
     if isinstance(schema, ClassLabels):
-        wanted = {name: partial(_equal, value=number) for number, name in enumerate(schema.names)}
+        wanted = {name: partial(_equal, value=number) for number, name in enumerate(schema.names[:count])}
     elif isinstance(schema, AttributeLabels):
         for column, name in enumerate(schema.names):
             wanted |= {
@@ -45,6 +56,10 @@ def columns_of(schema: LabelSchema, count: int = MAX_COLUMNS) -> Wanted:
             bounds = [-np.inf, *edges[1:], np.inf]  # a float32 may lie a little outside the stated range
             for text, left, right in zip(distinct(edges, digits=3), bounds, bounds[1:], strict=False):
                 wanted[f"{name} {text}"] = partial(_within, column=column, low=left, high=right)
+    elif isinstance(schema, ProductLabels):
+        for number, part in enumerate(schema.parts):
+            of_part = columns_of(part, count).items()
+            wanted |= {name: partial(_of_part, schema=schema, number=number, fits=fits) for name, fits in of_part}
     else:
         wanted = {" " * number: _any for number in range(ROWS)}
     return dict(list(wanted.items())[:count])
@@ -56,6 +71,12 @@ def _equal(labels: Labels, value: int) -> NDArray[np.bool_]:
 
 def _within(labels: Labels, column: int, low: float, high: float) -> NDArray[np.bool_]:
     return (labels[:, column] >= low) & (labels[:, column] < high)
+
+
+def _of_part(
+    labels: Labels, schema: ProductLabels, number: int, fits: Callable[[Labels], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    return fits(schema.split(labels)[number])
 
 
 def _any(labels: Labels) -> NDArray[np.bool_]:

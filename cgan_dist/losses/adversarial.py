@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch.nn.functional as F
 from torch import Tensor
 
 Terms = dict[str, Tensor]
+
+
+class Adversarial(Protocol):
+    """The contract of an adversarial loss; see the room's docstring."""
+
+    generator_needs_real: bool
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) and (B,) logits -> scalar loss of D and named terms."""
+
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) and (B,) logits -> scalar loss of G and named terms."""
 
 
 class NonSaturating:
@@ -43,3 +57,60 @@ class Relativistic:
         if real_logits is None:
             raise ValueError("the relativistic loss of G needs the logits of real images")
         return F.softplus(real_logits - fake_logits).mean(), {}
+
+
+class Hinge:
+    """Hinge loss (Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eqs. 16 and 17).
+
+    D minimizes max(0, 1 - D(x)) + max(0, 1 + D(G(z))), which leaves alone what is right by a margin; G minimizes
+    -D(G(z)).
+    """
+
+    generator_needs_real = False
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) and (B,) logits -> scalar loss of D, and its two halves."""
+        real, fake = F.relu(1 - real_logits).mean(), F.relu(1 + fake_logits).mean()
+        return real + fake, {"d_real": real, "d_fake": fake}
+
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) logits of fakes -> scalar loss of G; real logits are not looked at."""
+        return -fake_logits.mean(), {}
+
+
+class LeastSquares:
+    """Least squares (Mao et al. 2017, arXiv:1611.04076, eq. 9).
+
+    D minimizes (D(x) - 1)^2 / 2 + D(G(z))^2 / 2; G minimizes (D(G(z)) - 1)^2 / 2. Logits are distances to 1 and 0 here,
+    no log odds.
+    """
+
+    generator_needs_real = False
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) and (B,) logits -> scalar loss of D, and its two halves."""
+        real, fake = (real_logits - 1).square().mean() / 2, fake_logits.square().mean() / 2
+        return real + fake, {"d_real": real, "d_fake": fake}
+
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) logits of fakes -> scalar loss of G; real logits are not looked at."""
+        return (fake_logits - 1).square().mean() / 2, {}
+
+
+class Wasserstein:
+    """Wasserstein critic (Arjovsky et al. 2017, arXiv:1701.07875, eq. 2 and theorem 3).
+
+    D minimizes D(G(z)) - D(x), G minimizes -D(G(z)). The loss of D has no lower bound, so a penalty must hold D's
+    slope: `gp`, or `r1` and `r2`.
+    """
+
+    generator_needs_real = False
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) and (B,) logits -> scalar loss of D, the negative of the estimated distance, and its two halves."""
+        real, fake = -real_logits.mean(), fake_logits.mean()
+        return real + fake, {"d_real": real, "d_fake": fake}
+
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """(B,) logits of fakes -> scalar loss of G; real logits are not looked at."""
+        return -fake_logits.mean(), {}

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
-from cgan_dist.errors import UserError, close_match
-from cgan_dist.losses.adversarial import Terms
-from cgan_dist.losses.penalties import gradient_penalty
-
-PENALTIES = ("r1", "r2")
-
-
-class Adversarial(Protocol):
-    """The contract of an adversarial loss; see the room's docstring."""
-
-    generator_needs_real: bool
-
-    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
-        """(B,) and (B,) logits -> scalar loss of D and named terms."""
-
-    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> tuple[Tensor, Terms]:
-        """(B,) and (B,) logits -> scalar loss of G and named terms."""
-
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
+from cgan_dist.losses.adversarial import Adversarial, Terms
+from cgan_dist.losses.penalties import GRADIENT_PENALTIES, Judged, Penalties
+from cgan_dist.schedule import Scheduled
 
 View = Callable[[Tensor], Tensor]
 """What D is shown of an image: an augmentation with its parameters, or the image itself."""
@@ -36,63 +24,95 @@ def unchanged(image: Tensor) -> Tensor:
 
 
 class Objective:
-    """Adversarial loss plus gamma / 2 times each penalty, in one graph, so that one backward pass serves all.
+    """The adversarial loss, the weighted penalties and the losses of D's ways, in one graph for one backward pass.
 
     Args:
         adversarial: the loss on logits.
-        gammas: penalty name (`r1`, `r2`) to gamma.
+        penalties: name to weight, see `Penalties`.
+        lazy_updates: every so many-th update of D has the penalties on gradients.
+        ways: of D, by name; those that have a loss give it on their readings.
+
+    Raises:
+        UserError: for an unknown penalty, with the close match.
     """
 
-    def __init__(self, adversarial: Adversarial, gammas: Mapping[str, float]) -> None:
-        for name in gammas:
-            if name not in PENALTIES:
-                raise UserError(
-                    f"loss.penalties.{name}: unknown penalty.{close_match(name, PENALTIES)} "
-                    f"Known: {', '.join(PENALTIES)}."
-                )
+    def __init__(
+        self,
+        adversarial: Adversarial,
+        penalties: Mapping[str, Scheduled[float]],
+        lazy_updates: int = 1,
+        ways: Mapping[str, DiscriminatorWay] | None = None,
+    ) -> None:
         self.adversarial = adversarial
-        self.gammas = {name: gamma for name, gamma in gammas.items() if gamma > 0}
+        self.penalties = Penalties(penalties, lazy_updates)
+        self.ways = {name: way for name, way in (ways or {}).items() if type(way).loss is not DiscriminatorWay.loss}
+
+    @property
+    def gradient_penalties(self) -> list[str]:
+        """Names of the penalties that differentiate D twice, at any time."""
+        return [name for name in GRADIENT_PENALTIES if name in self.penalties.names]
+
+    @property
+    def needs_mix(self) -> bool:
+        """Whether `discriminator` wants `mix`."""
+        return "gp" in self.penalties.names
+
+    def weights(self, images_seen: int, update: int) -> dict[str, float]:
+        """The weight of each penalty in one update of D, see `Penalties.weights`."""
+        return self.penalties.weights(images_seen, update)
 
     def discriminator(
         self,
         D: nn.Module,
         real: Tensor,
         fake: Tensor,
-        condition: Tensor,
+        condition: Condition,
+        weights: Mapping[str, float],
         view_real: View = unchanged,
         view_fake: View = unchanged,
+        mix: Tensor | None = None,
     ) -> tuple[Tensor, Terms]:
         """Loss of D on real and fake images, which pass through D in two calls, each with its own batch statistics.
 
         Args:
-            D: the discriminator, trainable.
+            D: the discriminator, trainable; returns a `Judgement`.
             real: (B, C, H, W) in the range of `data.pixels`.
             fake: (B, C, H, W) without a graph.
-            condition: see `conditioning.base`.
-            view_real: augmentation of the reals; penalties are with respect to the images before it.
+            condition: of both.
+            weights: of the penalties, from `weights`.
+            view_real: augmentation of the reals, and of what is between; penalties are on the images before it.
             view_fake: augmentation of the fakes.
+            mix: (B,) uniform in [0, 1): where between the fake and the real one `gp` looks.
 
         Returns:
-            Scalar loss, and detached scalars by name (`loss/d`, `logits/real`, `penalty/r1`, ...).
+            Scalar loss, and detached scalars by name (`loss/d`, `logits/real`, ...); without their weights `aux/WAY_d`
+            and, where computed, `penalty/NAME`.
+
+        Raises:
+            ValueError: if `gp` has a weight and `mix` is missing.
         """
-        images = {"r1": real.requires_grad_("r1" in self.gammas), "r2": fake.requires_grad_("r2" in self.gammas)}
-        logits = {"r1": D(view_real(real), condition), "r2": D(view_fake(fake), condition)}
-        loss, terms = self.adversarial.discriminator(logits["r1"], logits["r2"])
+
+        def look(images: Tensor) -> Tensor:
+            return _judge(D, view_real(images), condition).logits
+
+        real = real.detach().requires_grad_(bool(weights.get("r1")))
+        fake = fake.detach().requires_grad_(bool(weights.get("r2")))
+        on_real, on_fake = _judge(D, view_real(real), condition), _judge(D, view_fake(fake), condition)
+        loss, terms = self.adversarial.discriminator(on_real.logits, on_fake.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
-        scalars |= {"loss/d_adversarial": loss} if self.gammas else {}
-        for name, gamma in self.gammas.items():
-            penalty = gradient_penalty(images[name], logits[name]).mean()
-            loss = loss + gamma / 2 * penalty
-            scalars[f"penalty/{name}"] = penalty
-        scalars |= {"loss/d": loss, "logits/real": logits["r1"].mean(), "logits/fake": logits["r2"].mean()}
-        return loss, _detached(scalars)
+        scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
+        judged = Judged(real, on_real.logits), Judged(fake, on_fake.logits)
+        loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix)
+        loss, auxiliary = self._plus_auxiliary(loss, "d", condition, {"real": on_real, "fake": on_fake})
+        scalars |= {"loss/d": loss, "logits/real": on_real.logits.mean(), "logits/fake": on_fake.logits.mean()}
+        return loss, _detached(scalars | penalties | auxiliary)
 
     def generator(
         self,
         D: nn.Module,
         real: Tensor,
         fake: Tensor,
-        condition: Tensor,
+        condition: Condition,
         view_real: View = unchanged,
         view_fake: View = unchanged,
     ) -> tuple[Tensor, Terms]:
@@ -107,11 +127,52 @@ class Objective:
             view_fake: augmentation of the fakes; gradients pass through it to G.
 
         Returns:
-            Scalar loss, and detached scalars by name.
+            Scalar loss, and detached scalars by name; `aux/WAY_g` without their weights.
         """
-        real_logits = D(view_real(real), condition) if self.adversarial.generator_needs_real else None
-        loss, terms = self.adversarial.generator(real_logits, D(view_fake(fake), condition))
-        return loss, _detached({"loss/g": loss} | {f"loss/{name}": term for name, term in terms.items()})
+        real_logits = _judge(D, view_real(real), condition).logits if self.adversarial.generator_needs_real else None
+        judgement = _judge(D, view_fake(fake), condition)
+        loss, terms = self.adversarial.generator(real_logits, judgement.logits)
+        scalars = {f"loss/{name}": term for name, term in terms.items()}
+        scalars |= {"loss/g_adversarial": loss} if self.ways else {}
+        loss, auxiliary = self._plus_auxiliary(loss, "g", condition, {"generator": judgement})
+        return loss, _detached(scalars | {"loss/g": loss} | auxiliary)
+
+    def finish_update(self, over_ranks: Callable[[Tensor], Tensor] = lambda own: own) -> None:
+        """Ends an update of D, after its last micro-batch; every rank calls it.
+
+        Args:
+            over_ranks: the mean of a small tensor over ranks, on the device; called only where there is one.
+        """
+        if self.penalties.lecam is not None:
+            self.penalties.lecam.finish_update(over_ranks)
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns what a checkpoint must hold, on the device; the same on every rank, and mostly nothing."""
+        return self.penalties.lecam.state() if self.penalties.lecam is not None else {}
+
+    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        """Takes back what `state` returned; what is missing begins afresh, what is not needed is left."""
+        if self.penalties.lecam is not None:
+            self.penalties.lecam.restore(state, device)
+
+    def _plus_auxiliary(
+        self, loss: Tensor, net: str, condition: Condition, judgements: Mapping[Role, Judgement]
+    ) -> tuple[Tensor, Terms]:
+        """Adds the ways' losses, with weight 0 too: DDP waits for a gradient of every parameter."""
+        scalars: Terms = {}
+        for name, way in self.ways.items():
+            parts = [way.loss(judged.readings[name], condition, role) for role, judged in judgements.items()]
+            if given := [part for part in parts if part is not None]:
+                total = scalars[f"aux/{name}_{net}"] = torch.stack(given).sum()
+                loss = loss + way.weight * total
+        return loss, scalars
+
+
+def _judge(D: nn.Module, image: Tensor, condition: Condition) -> Judgement:
+    """D's judgement, with logits that means and squares can be taken of."""
+    judgement = cast(Judgement, D(image, condition))
+    logits = judgement.logits
+    return judgement._replace(logits=logits.to(torch.promote_types(logits.dtype, torch.float32)))
 
 
 def _detached(scalars: Terms) -> Terms:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cgan_dist.metrics.classifier import load_or_train
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.metrics.classifier import check_readable, load_or_train
 
 MAX_REAL = 10_000
 
@@ -21,22 +21,29 @@ class FrechetDistance:
     each other on one data set, and with the distance between two halves of the real set, which is reported beside.
 
     Args:
-        real_images: (N, C, H, W) uint8; the first 10,000 are looked at.
-        real_labels: (N,) int64.
-        num_classes: N.
+        real_images: (N, C, H, W) uint8; at most 10,000 are looked at.
+        real_labels: of the space.
+        label_space: what the classifier learned to read.
         cache: folder for the trained classifier.
         fingerprint: of the manifest.
+
+    Raises:
+        UserError: if there are no labels to learn features from.
     """
 
     def __init__(
-        self, real_images: Tensor, real_labels: Tensor, num_classes: int, cache: Path, fingerprint: str
+        self, real_images: Tensor, real_labels: Tensor, label_space: LabelSpace, cache: Path, fingerprint: str
     ) -> None:
-        self.classifier = load_or_train(
-            real_images, real_labels, num_classes, cache / "classifier.safetensors", fingerprint
-        )
+        self.check(label_space, "metrics")
+        self.classifier = load_or_train(real_images, real_labels, label_space, cache, fingerprint)
         real = self._features(real_images[:MAX_REAL])
         self.real = _moments(real)
         self.between_halves = _distance(_moments(real[0::2]), _moments(real[1::2]))
+
+    @staticmethod
+    def check(label_space: LabelSpace, where: str) -> None:
+        """Raises UserError, beginning with `where`, if there are no labels."""
+        check_readable(label_space, f"{where}: frechet_distance")
 
     def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         """(N, C, H, W) uint8 fakes -> `frechet_distance`, and `frechet_distance/real_halves` as the scale."""
@@ -45,11 +52,8 @@ class FrechetDistance:
             "frechet_distance/real_halves": self.between_halves,
         }
 
-    @torch.no_grad()
     def _features(self, images: Tensor) -> NDArray[np.float64]:
-        self.classifier.eval()
-        parts = [self.classifier.features(part.float() / 127.5 - 1) for part in images.split(512)]
-        return torch.cat(parts).double().numpy()
+        return self.classifier.embedded(images).double().numpy()
 
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]

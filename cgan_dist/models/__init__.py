@@ -1,11 +1,27 @@
 """Networks by name.
 
-A generator is built with `image_shape`, `latent_dim`, `condition_width` (N) and `entry` (its way in) besides the
-user's own arguments, and called as `G(z, condition) -> (B, C, H, W)`. A discriminator is built with `image_shape`,
-`condition_width` and `entry`, and called as `D(image, condition) -> (B,)` logits.
+A generator is built with `image_shape`, `latent_dim` and `ways` (`conditioning.generator.base.GeneratorWays`) besides
+the user's own arguments, and called as `G(z, condition) -> (B, C, H, W)` in (-1, 1). A discriminator is built with
+`image_shape` and `ways` (`conditioning.discriminator.base.DiscriminatorWays`), and called as
+`D(image, condition) -> Judgement`. Both take every label space; a network that has no place for a way says so when
+built.
 """
 
 from cgan_dist.registry import Registry
 
-GENERATORS = Registry("generator", {"dcgan": "cgan_dist.models.dcgan:Generator"})
-DISCRIMINATORS = Registry("discriminator", {"dcgan": "cgan_dist.models.dcgan:Discriminator"})
+GENERATORS = Registry(
+    "generator",
+    {
+        "dcgan": "cgan_dist.models.dcgan:Generator",
+        "r3": "cgan_dist.models.r3:Generator",
+        "resnet": "cgan_dist.models.resnet:Generator",
+    },
+)
+DISCRIMINATORS = Registry(
+    "discriminator",
+    {
+        "dcgan": "cgan_dist.models.dcgan:Discriminator",
+        "r3": "cgan_dist.models.r3:Discriminator",
+        "resnet": "cgan_dist.models.resnet:Discriminator",
+    },
+)

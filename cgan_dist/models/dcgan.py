@@ -7,12 +7,14 @@ right; the transposed convolutions crop by the same rule, so that 4 -> 7 -> 14 -
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
+from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.errors import UserError
 from cgan_dist.padding import same_padding
 
@@ -27,19 +29,17 @@ class Generator(nn.Module):
     Args:
         image_shape: (C, H, W).
         latent_dim: Z.
-        condition_width: N.
-        entry: way in, built as `entry(latent_dim, condition_width, out_features)`.
+        ways: how it takes the condition.
         width: channels before the last layer; they double with each stage towards the smallest size.
         stages: how often the size doubles; null derives it from the image.
-        norm: after every transposed convolution but the last.
+        norm: after every transposed convolution but the last; ways that modulate act after it.
     """
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int,
-        condition_width: int,
-        entry: Callable[..., nn.Module],
+        ways: GeneratorWays,
         width: int = 64,
         stages: int | None = None,
         norm: Norm = "batch",
@@ -49,17 +49,46 @@ class Generator(nn.Module):
         sizes = halvings((size[0], size[1]), stages)[::-1]
         widths = [width * 2**power for power in reversed(range(len(sizes) - 1))]  # e.g. 256, 128, 64
         self.start = (widths[0], *sizes[0])
-        self.entry = entry(latent_dim, condition_width, widths[0] * sizes[0][0] * sizes[0][1])
-        layers: list[nn.Module] = []
-        for before, after, target in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True):
-            layers += [SameConvTranspose2d(before, after, target), *normalization(norm, after), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, SameConvTranspose2d(widths[-1], channels, sizes[-1]), nn.Tanh())
+        self.ways = ways
+        self.entry = ways.linear(widths[0] * sizes[0][0] * sizes[0][1])
+        self.blocks = nn.ModuleList(
+            [
+                Up(before, after, target, norm, ways)
+                for before, after, target in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True)
+            ]
+        )
+        self.last = SameConvTranspose2d(widths[-1], channels, sizes[-1])
         glorot_(self)
 
-    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, z: Tensor, condition: Condition) -> Tensor:
         """(B, Z) and a condition -> (B, C, H, W) in (-1, 1)."""
-        features = F.relu(self.entry(z, condition))
-        return self.layers(features.view(-1, *self.start))  # type: ignore[no-any-return]
+        taken = self.ways(z, condition)
+        features = F.relu(self.entry(z, taken.joined)).view(-1, *self.start)
+        for block in self.blocks:
+            features = block(features, taken.styles)
+        return self.last(features).tanh()  # type: ignore[no-any-return]
+
+
+class Up(nn.Module):
+    """Transposed convolution -> norm -> modulation -> ReLU.
+
+    Args:
+        before: channels in.
+        after: channels out.
+        target: (H, W) out.
+        norm: `batch` or `none`.
+        ways: for the modulation.
+    """
+
+    def __init__(self, before: int, after: int, target: Size, norm: Norm, ways: GeneratorWays) -> None:
+        super().__init__()
+        self.convolution = SameConvTranspose2d(before, after, target)
+        self.norm = normalization(norm, after)
+        self.modulation = ways.modulation(after)
+
+    def forward(self, features: Tensor, styles: list[Condition]) -> Tensor:
+        """(B, before, H', W') and the styles -> (B, after, H, W)."""
+        return F.relu(self.modulation(self.norm(self.convolution(features)), styles))
 
 
 class Discriminator(nn.Module):
@@ -69,37 +98,40 @@ class Discriminator(nn.Module):
 
     Args:
         image_shape: (C, H, W).
-        condition_width: N.
-        entry: way in, built as `entry(C, condition_width, out_channels, (H, W))`; the first convolution.
+        ways: how it takes the condition.
         width: channels after the first convolution; they double with each stage.
         stages: how often the size halves; null derives it from the image.
         norm: after every convolution.
+        padding: `same` as in the original for MNIST, or `valid`, none, as in the one for faces.
     """
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        condition_width: int,
-        entry: Callable[..., nn.Module],
+        ways: DiscriminatorWays,
         width: int = 64,
         stages: int | None = None,
         norm: Norm = "batch",
+        padding: Literal["same", "valid"] = "same",
     ) -> None:
         super().__init__()
         channels, *size = image_shape
-        sizes = halvings((size[0], size[1]), stages)
+        same = padding == "same"
+        sizes = halvings((size[0], size[1]), stages, same)
         widths = [width * 2**power for power in range(len(sizes) - 1)]
-        self.entry = entry(channels, condition_width, width, sizes[0])
-        layers: list[nn.Module] = [*normalization(norm, width), nn.LeakyReLU(SLOPE)]
+        self.ways = ways
+        self.entry = ways.convolution(channels, width, sizes[0], KERNEL_SIZE, STRIDE, same)
+        layers: list[nn.Module] = [normalization(norm, width), nn.LeakyReLU(SLOPE)]
         for before, after, source in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True):
-            layers += [SameConv2d(before, after, source), *normalization(norm, after), nn.LeakyReLU(SLOPE)]
+            layers += [SameConv2d(before, after, source, same), normalization(norm, after), nn.LeakyReLU(SLOPE)]
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.head = nn.Linear(widths[-1] * sizes[-1][0] * sizes[-1][1], 1)
+        self.head = ways.head(widths[-1] * sizes[-1][0] * sizes[-1][1])
         glorot_(self)
 
-    def forward(self, image: Tensor, condition: Tensor) -> Tensor:
-        """(B, C, H, W) and a condition -> (B,) logits."""
-        return self.head(self.layers(self.entry(image, condition))).squeeze(1)  # type: ignore[no-any-return]
+    def forward(self, image: Tensor, condition: Condition) -> Judgement:
+        """(B, C, H, W) and a condition -> judgement."""
+        features = self.layers(self.entry(image, self.ways.join(condition)))
+        return self.head(features, condition)  # type: ignore[no-any-return]
 
 
 class SameConv2d(nn.Conv2d):
@@ -109,14 +141,15 @@ class SameConv2d(nn.Conv2d):
         channels: C.
         out_channels: O.
         size: (H, W) of the input.
+        same: pad as "SAME"; false pads nothing.
     """
 
-    def __init__(self, channels: int, out_channels: int, size: Size) -> None:
+    def __init__(self, channels: int, out_channels: int, size: Size, same: bool = True) -> None:
         super().__init__(channels, out_channels, KERNEL_SIZE, STRIDE)
-        self.same = same_padding(size, KERNEL_SIZE, STRIDE)
+        self.same = same_padding(size, KERNEL_SIZE, STRIDE) if same else (0, 0, 0, 0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, O, ceil(H / 2), ceil(W / 2))."""
+        """(B, C, H, W) -> (B, O, H', W')."""
         return super().forward(F.pad(x, self.same))
 
 
@@ -140,34 +173,40 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         return full[:, :, : self.target[0], : self.target[1]]
 
 
-def halvings(size: Size, stages: int | None) -> list[Size]:
+def halvings(size: Size, stages: int | None, same: bool = True) -> list[Size]:
     """Returns the sizes from the image down to the smallest, e.g. 28 -> [28, 14, 7, 4] (as pairs).
 
     Args:
         size: (H, W).
         stages: how many halvings; null halves at least once, until both sides are at most 4.
+        same: each is ceil(size / 2); false gives what a 5x5 convolution without padding leaves.
+
+    Raises:
+        UserError: if the image is too small for so many.
     """
-    if max(size) < 2 or (stages is not None and not 2 <= 2**stages <= max(size)):
+    sizes = [size]
+    while len(sizes) <= stages if stages is not None else len(sizes) < 2 or max(sizes[-1]) > 4:
+        height, width = (-(-side // 2) if same else (side - KERNEL_SIZE) // STRIDE + 1 for side in sizes[-1])
+        if min(height, width) < 1 or max(sizes[-1]) < 2:
+            break
+        sizes.append((height, width))
+    if len(sizes) < 2 or (stages is not None and len(sizes) != stages + 1):
         raise UserError(
             f"args.stages: {stages or 'at least one'} halvings of a {size[0]}x{size[1]} image; expected at least 1 and "
             "a smallest size of at least 1 pixel."
         )
-    sizes = [size]
-    while len(sizes) <= stages if stages is not None else len(sizes) < 2 or max(sizes[-1]) > 4:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     return sizes
 
 
-def normalization(norm: Norm, channels: int) -> list[nn.Module]:
-    """Returns the layer for `norm`, or nothing; running statistics keep 0.9 of the old value, epsilon is 1e-5."""
-    return [nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)] if norm == "batch" else []
+def normalization(norm: Norm, channels: int) -> nn.Module:
+    """Returns the layer for `norm`; running statistics keep 0.9 of the old value, epsilon is 1e-5."""
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1) if norm == "batch" else nn.Identity()
 
 
 def glorot_(network: nn.Module) -> None:
-    """Initializes in place: every matrix and kernel Glorot uniform (Glorot and Bengio 2010), every bias 0."""
+    """Initializes in place: plain layers Glorot uniform (Glorot and Bengio 2010), biases 0; not the ways."""
     for module in network.modules():
-        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-        if isinstance(weight, nn.Parameter) and weight.ndim >= 2:
-            nn.init.xavier_uniform_(weight)
-            if isinstance(bias, nn.Parameter):
-                nn.init.zeros_(bias)
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -11,15 +11,17 @@ import torch
 import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
-from cgan_dist.build import build_networks, build_step, check_inputs
+from cgan_dist.build import build_step
 from cgan_dist.config import load_config
 from cgan_dist.data.loader import Loader
 from cgan_dist.distributed import any_rank, average_buffers, build_accelerator, from_main, leave_group, mean_over_ranks
+from cgan_dist.inputs import check_inputs
+from cgan_dist.networks import build_networks
 
 
-def main(config_path: str) -> None:
+def main(config_path: str, *overrides: str) -> None:
     """Plain asserts; a failure on any rank fails the launch."""
-    config = load_config(Path(config_path), ["train.micro_batch=2", "loss.penalties={r1: 1.0}"])
+    config = load_config(Path(config_path), ["train.micro_batch=2", "loss.penalties={r1: 1.0}", *overrides])
     inputs = check_inputs(config, 2, 0)
     networks = build_networks(config, inputs.spec, inputs.label_space)
     accelerator = build_accelerator("no")
@@ -34,18 +36,20 @@ def main(config_path: str) -> None:
 
     step.generator.register_comm_hook("G", count_bytes)  # type: ignore[operator]
     step.discriminator.register_comm_hook("D", count_bytes)  # type: ignore[operator]
+    apart = {id(table) for optimizer in (step.optimizer_g, step.optimizer_d) for table in optimizer.tables}
+    assert len(apart) == (2 if "optim.tables=rows" in overrides else 0)
     gradient_bytes = {
-        net: sum(p.numel() * p.element_size() for p in network.parameters())
+        net: sum(p.numel() * p.element_size() for p in network.parameters() if id(p) not in apart)
         for net, network in (("G", step.raw_generator), ("D", step.raw_discriminator))
     }
 
     batches = Loader(inputs.shards, batch_size=8, streams=4, seed=0, rank=rank, world_size=2).batches(0)
     micro = step._micro_batches(step._next(batches), 0, 0)
     assert len(micro) == 2
-    step.discriminator_step(micro)
+    step.discriminator_step(micro, 0)
     assert reduced == {"D": gradient_bytes["D"]}, f"a D step reduced {reduced}, expected {gradient_bytes}"
     reduced.clear()
-    step.generator_step(micro)
+    step.generator_step(micro, 0)
     assert reduced == {"G": gradient_bytes["G"]}, f"a G step reduced {reduced}, expected {gradient_bytes}"
 
     for iteration in range(5):
@@ -85,4 +89,4 @@ def equal_over_ranks(tensors: Any, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

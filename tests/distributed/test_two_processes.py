@@ -19,11 +19,18 @@ def metrics(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_step_reduces_the_trained_network_once_and_replicas_stay_equal(config_file: Path) -> None:
-    launch(2, Path(__file__).with_name("collectives_script.py"), str(config_file))
+TABLES = ["optim.tables=dense", "optim.tables=rows"]
 
 
-def test_the_original_config_has_the_same_losses_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
+@pytest.mark.parametrize("tables", TABLES)
+def test_a_step_reduces_the_trained_network_once_and_replicas_stay_equal(config_file: Path, tables: str) -> None:
+    launch(2, Path(__file__).with_name("collectives_script.py"), str(config_file), tables)
+
+
+@pytest.mark.parametrize("tables", TABLES)
+def test_the_original_config_has_the_same_losses_on_one_and_two_processes(
+    tmp_path: Path, digits_folder: Path, tables: str
+) -> None:
     """Batch norm sees half a batch on each process, so it is switched off; all else is the original's."""
     for processes in (1, 2):
         launch(
@@ -36,6 +43,7 @@ def test_the_original_config_has_the_same_losses_on_one_and_two_processes(tmp_pa
             f"data.path={digits_folder}",
             f"run.dir={tmp_path}",
             f"run.name=of-{processes}",
+            tables,
             "generator.args.norm=none",
             "discriminator.args.norm=none",
             "train.total_images=192",

@@ -61,7 +61,20 @@ def error_of(*args: object) -> str:
         (["generator.args.stages=9"], ["stages: 9 halvings of a 8x8 image"]),
         (["discriminator.args.norm=layer"], ["discriminator.args.norm: found 'layer'", "'batch' or 'none'"]),
         (["conditioning.labels=clases"], ["conditioning.labels", "Did you mean 'classes'?"]),
-        (["conditioning.generator=[]"], ["conditioning.generator: found []", "exactly one"]),
+        (
+            ["conditioning.generator=[]"],
+            ["conditioning.generator: found []", "at least one of concat, embedding, film"],
+        ),
+        (
+            ["conditioning={labels: none, generator: [concat]}"],
+            ["conditioning.generator: found ['concat']", "no label"],
+        ),
+        (["conditioning.generator=[film, film]"], ["conditioning.generator", "expected each way once"]),
+        (
+            ["conditioning.generator=[{name: film, args: {dim: big}}]"],
+            ["conditioning.generator.0.args.dim: found 'big'"],
+        ),
+        (["conditioning.labels={name: attributes}"], ["conditioning.labels", "attributes"]),
         (["conditioning.discriminator=[chanels]"], ["conditioning.discriminator.0", "Did you mean 'channels'?"]),
         (["loss.adversarial=hing"], ["loss.adversarial: unknown adversarial loss 'hing'"]),
         (["loss.penalties.r3=1"], ["loss.penalties.r3: unknown penalty"]),

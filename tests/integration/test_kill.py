@@ -34,7 +34,7 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
         for net in ("generator", "discriminator", "ema")
         for name, value in checkpoint.tensors(net).items()
     }
-    for name in ("optimizer_g", "optimizer_d"):
+    for name in ("optimizer_g_adam", "optimizer_d_adam"):
         for index, values in checkpoint.optimizer(name)["state"].items():
             found |= {f"{name}.{index}.{key}": value for key, value in values.items()}
     return found

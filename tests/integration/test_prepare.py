@@ -19,9 +19,9 @@ from cgan_dist.data.sources.picture import read_picture
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, fit, write_shards
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels
+from examples.draw_celeba import NAMES, draw_celeba
 from tests.conftest import striped_images
 from tests.integration.conftest import Cli
-from tests.unit.data.synthetic_celeba import NAMES, draw_celeba
 from tests.unit.data.test_shards import damage_picture
 
 COUNT = 40
@@ -284,7 +284,7 @@ def test_verify_passes_what_is_whole_and_names_what_is_not(cli: Cli, tmp_path: P
     assert "shard-00000" not in result.output
 
 
-def test_unlabelled_pictures_are_packed_and_class_training_on_them_refused(
+def test_unlabelled_pictures_are_packed_and_need_a_config_without_labels(
     cli: Cli, tmp_path: Path, pictures: Path, config_file: Path
 ) -> None:
     result = cli(
@@ -297,7 +297,9 @@ def test_unlabelled_pictures_are_packed_and_class_training_on_them_refused(
     assert_sheet(tmp_path / "out" / "contact-sheet.png")
     result = cli("train", "--config", config_file, f"data.path={tmp_path / 'out'}")
     assert result.exit_code == 2
-    assert "conditioning.labels: 'classes' needs class labels, the data has 'none'." in result.output
+    assert "conditioning.labels=none" in result.output
+    result = cli("train", "--config", config_file, f"data.path={tmp_path / 'out'}", "conditioning.labels=none")
+    assert result.exit_code == 0, result.output
 
 
 def test_damage_that_is_skipped_is_counted_by_the_image(cli: Cli, tmp_path: Path, config_file: Path) -> None:

@@ -54,7 +54,7 @@ def test_going_on_equals_never_having_stopped(cli: Cli, trained: Path, config_fi
     for name in ("generator", "discriminator", "ema"):
         ours, theirs = resumed.tensors(name), straight.tensors(name)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
-    for name in ("optimizer_g", "optimizer_d"):
+    for name in ("optimizer_g_adam", "optimizer_d_adam"):
         torch.testing.assert_close(resumed.optimizer(name), straight.optimizer(name), rtol=0, atol=0)
 
 
@@ -83,7 +83,7 @@ def test_a_run_that_begins_from_another_has_its_own_rates(
 ) -> None:
     arguments = ("--from", trained, "run.name=slow", "optim.lr=1e-5", "optim.betas=[0.1, 0.9]", "train.total_images=96")
     assert cli("train", "--config", config_file, *arguments).exit_code == 0
-    (group,) = find_checkpoint(tmp_path / "runs" / "slow").optimizer("optimizer_g")["param_groups"]
+    (group,) = find_checkpoint(tmp_path / "runs" / "slow").optimizer("optimizer_g_adam")["param_groups"]
     assert (group["lr"], list(group["betas"])) == (1e-5, [0.1, 0.9])
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cgan_dist.config import Config, load_config
 from cgan_dist.errors import UserError
+from cgan_dist.schedule import value_at
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("**/*.yaml"))
@@ -46,6 +47,41 @@ def test_an_optimizer_of_one_network_inherits_the_shared_values(make_config: Con
     assert config.optim.discriminator.betas == [0, 0.9]
 
 
+def test_schedules_are_read_inherited_and_survive_a_round_trip(make_config: ConfigMaker, tmp_path: Path) -> None:
+    config = make_config(
+        "optim.lr={start: 2e-4, end: 5e-5, end_images: 1e6, begin_images: 1_000, shape: linear}",
+        "optim.betas=[{start: 0, end: 0.5, end_images: 10}, 0.99]",
+        "optim.discriminator={betas: [0.1, 0.9]}",
+        "optim.generator={lr: 1e-3}",
+        "loss.penalties={r1: {start: 1, end: 0.1, end_images: 64}, lecam: 0.3}",
+        "loss.lazy_updates=16",
+        "ema.half_life_images={start: 0, end: 500e3, end_images: 20e6}",
+        "data.augment_probability={start: 0, end: 0.6, end_images: 64, shape: step}",
+    )
+    optim = config.optim
+    assert optim.generator is not None
+    assert optim.discriminator is not None
+    assert value_at(optim.lr, 500_500) == pytest.approx((2e-4 + 5e-5) / 2)
+    assert optim.discriminator.lr == optim.lr
+    assert optim.generator.betas == optim.betas
+    assert [value_at(beta, 10) for beta in optim.generator.betas] == [0.5, 0.99]
+    assert value_at(config.loss.penalties["r1"], 64) == 0.1
+    assert value_at(config.ema.half_life_images, 20_000_000) == 500_000
+    assert value_at(config.data.augment_probability, 63) == 0
+    saved = tmp_path / "saved.yaml"
+    saved.write_text(config.to_yaml())
+    assert load_config(saved) == config
+    assert load_config(saved).to_yaml() == config.to_yaml()
+    assert load_config(saved, ["optim.lr.start=1e-4"]).optim.lr != optim.lr
+
+
+def test_what_is_not_given_stays_as_it_was(make_config: ConfigMaker) -> None:
+    config = make_config()
+    assert (config.optim.lr, config.optim.betas, config.optim.tables) == (2e-4, [0.5, 0.999], "auto")
+    assert (config.loss.penalties, config.loss.lazy_updates) == ({}, 1)
+    assert (config.ema.half_life_images, config.data.augment_probability) == (2_000, 1.0)
+
+
 def test_a_whole_number_may_be_written_as_a_power_of_ten(make_config: ConfigMaker) -> None:
     assert make_config("train.total_images=1e6").train.total_images == 1_000_000
 
@@ -72,6 +108,47 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(make_config: ConfigMake
         ("run.name=../elsewhere", ["run.name: found '../elsewhere'", "letters, digits"]),
         ("train.batch_size=10", ["train.batch_size (10) must be a multiple of data.streams (4); nearest: 8 or 12"]),
         ("data.on_error=ignore", ["data.on_error: found 'ignore'", "'stop' or 'skip'"]),
+        (
+            "optim.lr=fast",
+            ["optim.lr: found 'fast' (text); expected a number, or a schedule, e.g. {start: 1, end: 0, "],
+        ),
+        ("optim.lr=[1e-4]", ["optim.lr: found [0.0001] (list); expected a number, or a schedule"]),
+        ("optim.lr=true", ["optim.lr: found True (truth value)"]),
+        ("optim.lr=0", ["optim.lr: found 0 (int); expected greater than 0"]),
+        ("optim.lr={start: 0, end: 1, end_images: 9}", ["optim.lr.start: found 0 (int); expected greater than 0"]),
+        ("optim.lr={start: .inf, end: 1, end_images: 9}", ["optim.lr.start: found inf"]),
+        ("optim.lr={start: 1, end: 1}", ["optim.lr.end_images: required"]),
+        ("optim.lr={start: 1, end: 1, end_images: 1.5}", ["optim.lr.end_images: found 1.5 (float)", "a whole number"]),
+        ("optim.lr={start: 1, end: 1, end_images: 9, shape: cosin}", ["optim.lr.shape: found 'cosin'", "'cosine'?"]),
+        (
+            "optim.lr={start: 1, end: 1, end_images: 9, begin_images: 9}",
+            ["optim.lr: begin_images (9) must be less than end_images (9)"],
+        ),
+        ("optim.betas=[0, {start: 0.9, end: 1, end_images: 9}]", ["optim.betas.1.end: found 1 (int)", "less than 1"]),
+        ("optim.betas=[0, {stat: 0.9}]", ["optim.betas.1.stat: unknown key", "Did you mean 'start'?"]),
+        (
+            "loss.penalties.r1={stat: 1, end: 0, end_images: 9}",
+            [
+                "loss.penalties.r1.stat: unknown key. Did you mean 'start'? Known here: start, end, end_images, "
+                "begin_images, shape.",
+                "loss.penalties.r1.start: required",
+            ],
+        ),
+        ("loss.penalties.r1={start: 1, end: -1, end_images: 9}", ["loss.penalties.r1.end: found -1"]),
+        ("optim.generator={lr: {stat: 1}}", ["optim.generator.lr.stat: unknown key", "Did you mean 'start'?"]),
+        ("optim.tables=sparse", ["optim.tables: found 'sparse'", "'auto', 'dense' or 'rows'"]),
+        ("optim.generator={tables: rows}", ["optim.generator.tables: unknown key"]),
+        ("loss.lazy_updates=0", ["loss.lazy_updates: found 0"]),
+        ("ema.half_life_images=-1", ["ema.half_life_images: found -1"]),
+        ("data.augment_probability=1.5", ["data.augment_probability: found 1.5", "less than or equal to 1"]),
+        (
+            "data.augment_probability={start: 0, end: 2, end_images: 9}",
+            ["data.augment_probability.end: found 2", "less than or equal to 1"],
+        ),
+        (
+            "conditioning.generator=[{namee: concat}]",
+            ["conditioning.generator.0.namee: unknown key", "Did you mean 'name'?"],
+        ),
     ],
 )
 def test_bad_values_are_named_with_what_was_found_and_expected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -10,18 +11,29 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from cgan_dist.errors import UserError
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, NoLabels, distinct
+from cgan_dist.labels import (
+    EXACT_IN_FLOAT32,
+    AttributeLabels,
+    ClassLabels,
+    ContinuousLabels,
+    LabelSchema,
+    NoLabels,
+    ProductLabels,
+    distinct,
+)
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(LabelSchema)
 CLASSES = ClassLabels(names=["ant", "bee", "cat"])
 ATTRIBUTES = AttributeLabels(names=["hat", "smile"])
 CONTINUOUS = ContinuousLabels(names=["age", "angle"], ranges=[(0.0, 100.0), (-1.5, 1.5)])
 NONE = NoLabels()
+PRODUCT = ProductLabels(parts=[CLASSES, ATTRIBUTES, CONTINUOUS])
 GOOD = {
     "classes": (CLASSES, np.array([0, 2, 1, 2])),
     "attributes": (ATTRIBUTES, np.array([[0, 1], [1, 1], [0, 0], [0, 1]], np.uint8)),
     "continuous": (CONTINUOUS, np.array([[0, -1.5], [100, 1.5], [55.5, 0], [9.99, 0.1]], np.float32)),
     "none": (NONE, np.zeros((4, 0), np.uint8)),
+    "product": (PRODUCT, np.array([[2, 0, 1, 55.5, -1.5], [0, 1, 1, 100, 1.5]], np.float32)),
 }
 
 
@@ -32,7 +44,7 @@ def test_labels_as_the_schema_says_pass(kind: str) -> None:
     schema.check(labels[:0], "here")
     assert schema.kind == kind
     assert labels.shape[1:] == (() if schema.width is None else (schema.width,))
-    assert len(schema.names) == (3 if kind == "classes" else schema.width)
+    assert len(schema.names) == {"classes": 3, "product": 7}.get(kind, schema.width)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +71,15 @@ def test_labels_as_the_schema_says_pass(kind: str) -> None:
         (CONTINUOUS, np.zeros((1, 1), np.float32), "labels are (1, 1) float32, expected (1, 2) float32."),
         (NONE, np.zeros((2, 1), np.uint8), "labels are (2, 1) uint8, expected (2, 0) uint8."),
         (NONE, np.zeros(2, np.uint8), "labels are (2,) uint8, expected (2, 0) uint8."),
+        (PRODUCT, np.array([[3, 0, 0, 0, 0]], np.float32), "image 0 has label 3.0; expected 0..2."),
+        (PRODUCT, np.array([[1.5, 0, 0, 0, 0]], np.float32), "image 0 has label 1.5; expected 0..2."),
+        (PRODUCT, np.array([[math.nan, 0, 0, 0, 0]], np.float32), "image 0 has label nan; expected 0..2."),
+        (PRODUCT, np.array([[math.inf, 0, 0, 0, 0]], np.float32), "image 0 has label inf; expected 0..2."),
+        (PRODUCT, np.array([[0, 0, 0.5, 0, 0]], np.float32), "image 0, smile: 0.5; expected 0 or 1."),
+        (PRODUCT, np.array([[0, math.nan, 0, 0, 0]], np.float32), "image 0, hat: nan; expected 0 or 1."),
+        (PRODUCT, np.array([[0, 0, 0, -1, 0]], np.float32), "image 0, age: -1.0; expected 0 to 100."),
+        (PRODUCT, np.zeros((1, 4), np.float32), "labels are (1, 4) float32, expected (1, 5) float32."),
+        (PRODUCT, np.zeros((1, 5)), "labels are (1, 5) float64, expected (1, 5) float32."),
         (NONE, np.zeros((2, 0)), "labels are (2, 0) float64, expected (2, 0) uint8."),
     ],
 )
@@ -92,6 +113,39 @@ def test_the_histogram_of_values_has_ten_parts_a_range() -> None:
     assert [count for key, count in found.items() if key.startswith("age")] == [1, 1, 0, 0, 0, 0, 0, 0, 0, 2]
     assert [count for key, count in found.items() if key.startswith("angle")] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 2]
     assert list(found)[-1] == "angle 1.2..1.5"
+
+
+def test_the_histogram_of_a_product_joins_those_of_its_parts() -> None:
+    _, labels = GOOD["product"]
+    found = PRODUCT.histogram(labels)
+    assert {key: found[key] for key in ("ant", "bee", "cat", "hat", "smile")} == {
+        "ant": 1,
+        "bee": 0,
+        "cat": 1,
+        "hat": 1,
+        "smile": 2,
+    }
+    assert (found["age 50..60"], found["angle 1.2..1.5"], len(found)) == (1, 1, 25)
+
+
+def test_a_product_is_split_into_the_forms_of_its_parts_and_joined_again() -> None:
+    _, labels = GOOD["product"]
+    assert PRODUCT.columns == [slice(0, 1), slice(1, 3), slice(3, 5)]
+    parts = PRODUCT.split(labels)
+    for part, own in zip(PRODUCT.parts, parts, strict=True):
+        part.check(own, part.kind)
+    assert [own.tolist() for own in parts] == [[2, 0], [[0, 1], [1, 1]], [[55.5, -1.5], [100, 1.5]]]
+    joined = PRODUCT.join(parts)
+    assert (joined.tolist(), joined.dtype) == (labels.tolist(), np.float32)
+    empty = PRODUCT.join(PRODUCT.split(labels[:0]))
+    assert empty.shape == (0, 5)
+
+
+def test_a_product_has_no_more_classes_than_float32_can_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert int(np.float32(EXACT_IN_FLOAT32 - 1)) == EXACT_IN_FLOAT32 - 1
+    monkeypatch.setattr("cgan_dist.labels.EXACT_IN_FLOAT32", 2)
+    with pytest.raises(ValidationError, match="expected at most 2 classes beside other labels"):
+        ProductLabels(parts=[CLASSES, ATTRIBUTES])
 
 
 @pytest.mark.parametrize("limits", [(0.1, 0.3), (0.7, 0.9), (1990.0, 1991.0), (1.7e9, 1.7e9 + 86400), (-1e-9, 1e-9)])
@@ -139,11 +193,30 @@ def test_a_schema_survives_json(kind: str) -> None:
         ('{"kind": "continuous", "names": ["a"], "ranges": [[0, 1, 2]]}', "at most 2 items"),
         ('{"kind": "continuous", "names": ["a"], "ranges": [["0", "1"]]}', "valid number"),
         ('{"kind": "continuous", "names": ["a"], "ranges": 3}', "valid array"),
+        ('{"kind": "product", "parts": [{"kind": "classes", "names": ["a", "b"]}]}', "at least 2 items"),
+        (
+            '{"kind": "product", "parts": [{"kind": "classes", "names": ["a"]}, '
+            '{"kind": "attributes", "names": ["a"]}]}',
+            "expected a different name for each",
+        ),
+        (
+            '{"kind": "product", "parts": [{"kind": "classes", "names": ["a"]}, {"kind": "none"}]}',
+            "does not match any of the expected tags",
+        ),
     ],
 )
 def test_json_that_is_no_schema_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ADAPTER.validate_json(text)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_schema_survives_a_checkpoint(kind: str) -> None:
+    """Which holds plain values, those of JSON."""
+    schema, _ = GOOD[kind]
+    plain = schema.model_dump()
+    assert json.loads(json.dumps(plain)) == plain
+    assert ADAPTER.validate_python(plain) == schema
 
 
 def test_a_schema_does_not_change() -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "cgan_dist"
 LAYERS = [
     ["errors", "grid", "padding"],
-    ["labels", "randomness", "registry", "yaml_text"],
+    ["labels", "randomness", "registry", "schedule", "yaml_text"],
     ["types"],
     ["config"],
     ["augment", "conditioning"],
     ["data", "losses", "metrics", "models"],
-    ["checkpoint", "distributed", "ema", "preemption", "run_folder", "sampling", "tracking"],
+    ["checkpoint", "distributed", "ema", "optimizer", "preemption", "run_folder", "sampling", "tracking"],
     ["evaluation", "step"],
-    ["trainer"],
+    ["inputs", "networks", "trainer"],
+    ["saved"],
     ["build"],
     ["dry_run"],
     ["cli"],

@@ -7,32 +7,52 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgan_dist.conditioning.classes import Classes
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.spaces import LABEL_SPACES
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.data.pixels import PIXEL_RANGES
-from cgan_dist.labels import ClassLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels, ProductLabels
 from cgan_dist.sampling import Sampler, save_npz
+
+CLASSES = ClassLabels(names=[str(n) for n in range(10)])
+BITS = AttributeLabels(names=["hat", "smile"])
+POSE = ContinuousLabels(names=["pose"], ranges=[(0.0, 1.0)])
+STORED = {
+    "classes": (CLASSES, torch.tensor([1, 1, 3])),
+    "attributes": (BITS, torch.tensor([[0, 0], [1, 1], [1, 1]], dtype=torch.uint8)),
+    "continuous": (POSE, torch.tensor([[0.25], [0.5]])),
+    "none": (NoLabels(), torch.empty(3, 0, dtype=torch.uint8)),
+    "product": (ProductLabels(parts=[CLASSES, BITS]), torch.tensor([[1.0, 0, 0], [3, 1, 1]])),
+}
 
 
 class Painter(nn.Module):
-    """Paints the label as brightness and the first latent as the corner pixel; batch norm would show train mode."""
+    """Paints the class as brightness and the first latent as the corner pixel; batch norm would show train mode."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.modes: list[bool] = []
 
-    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, z: Tensor, condition: Condition) -> Tensor:
         self.modes.append(self.training)
-        image = (condition.float() / 10)[:, None, None, None].expand(-1, 1, 4, 4).clone()
+        brightness = torch.cat([condition.ones / 10, condition.values], dim=1).sum(1)
+        image = brightness[:, None, None, None].expand(-1, 1, 4, 4).clone()
         image[:, 0, 0, 0] = z[:, 0] / 2
         return image - 0.5
 
 
+def sampler_of(kind: str, seed: int = 3) -> Sampler:
+    schema, stored = STORED[kind]
+    space: LabelSpace = LABEL_SPACES.build("auto", "", {}, schema=schema)
+    distribution = LabelDistribution.of(space.select(stored))
+    return Sampler(Painter(), space, distribution, PIXEL_RANGES["half"], 5, "uniform", seed)
+
+
 @pytest.fixture
 def sampler() -> Sampler:
-    return Sampler(
-        Painter(), Classes(ClassLabels(names=[str(n) for n in range(10)])), PIXEL_RANGES["half"], 5, "uniform", seed=3
-    )
+    return sampler_of("classes")
 
 
 def test_every_image_has_the_label_that_was_asked(sampler: Sampler) -> None:
@@ -73,6 +93,49 @@ def test_a_grid_is_reproducible_and_random_ones_depend_on_the_position(sampler: 
     labels = torch.tensor([0, 1])
     grids = [sampler.grid(labels, 3, "random", position).tobytes() for position in (64, 64, 128)]
     assert grids[0] == grids[1] != grids[2]
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_labels_as_in_the_data(kind: str) -> None:
+    sampler, (schema, stored) = sampler_of(kind), STORED[kind]
+    images, labels = sampler.drawn(40)
+    assert images.shape == (40, 4, 4, 1)
+    schema.check(labels, "drawn")
+    assert {str(label) for label in labels.tolist()} == {str(label) for label in stored.tolist()}
+    expected = sampler.images(sampler.latents(40, "drawn"), torch.from_numpy(labels))
+    assert np.array_equal(images[..., 0], expected[:, 0])
+    assert np.array_equal(sampler_of(kind).drawn(40).labels, labels)
+    assert kind == "none" or not np.array_equal(sampler_of(kind, seed=4).drawn(40).labels, labels)
+
+
+def test_fair_is_balanced_over_classes_and_otherwise_as_in_the_data(sampler: Sampler) -> None:
+    assert np.bincount(sampler.fair(20).labels).tolist() == [2] * 10
+    assert set(sampler.fair(9).labels.tolist()) <= {1, 3}  # too few for all classes
+    product = sampler_of("product")
+    assert np.array_equal(product.fair(30).labels, product.drawn(30).labels)
+
+
+@pytest.mark.parametrize("kind", STORED)
+@pytest.mark.parametrize("z", ["fixed", "random"])
+def test_a_grid_of_any_labels_has_their_names(kind: str, z: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = sampler_of(kind)
+    drawn: list[tuple[tuple[int, ...], list[str]]] = []
+    monkeypatch.setattr("cgan_dist.sampling.draw_grid", lambda cells, names: drawn.append((cells.shape, names)))
+    labels = sampler.label_space.grid(4)
+    sampler.grid(labels, 2, z)
+    assert drawn == [((2, len(labels), 4, 4, 1), sampler.label_space.describe(labels))]
+
+
+def test_given_labels_of_a_product_take_turns() -> None:
+    sampler = sampler_of("product")
+    labels = sampler.balanced(sampler.label_space.parse("7,hat; 0"), 3).labels
+    assert labels.tolist() == [[7, 1, 0], [0, 0, 0], [7, 1, 0]]
+
+
+def test_npz_holds_labels_of_several_kinds(tmp_path: Path) -> None:
+    save_npz(tmp_path / "samples.npz", *sampler_of("product").drawn(6))
+    with np.load(tmp_path / "samples.npz") as found:
+        assert (found["labels"].shape, found["labels"].dtype) == ((6, 3), np.float32)
 
 
 def test_npz_holds_both_arrays(tmp_path: Path, sampler: Sampler) -> None:

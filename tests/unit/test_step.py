@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgan_dist.build import build_networks, build_step, check_inputs
+from cgan_dist.build import build_step
+from cgan_dist.conditioning.condition import Condition
 from cgan_dist.config import Config
 from cgan_dist.distributed import build_accelerator
+from cgan_dist.inputs import check_inputs
+from cgan_dist.networks import build_networks
 from cgan_dist.step import Micro, TrainStep
 from cgan_dist.types import Batch
 
@@ -33,10 +36,10 @@ def watch(step: TrainStep, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, i
     for net in ("generator", "discriminator"):
         real_step = getattr(step, f"{net}_step")
 
-        def record(micro_batches: list[Micro], net: str = net, real_step: object = real_step) -> None:
+        def record(micro_batches: list[Micro], position: int, net: str = net, real_step: object = real_step) -> None:
             images, z = micro_batches[0].real, micro_batches[0].z
             seen.append((net[0].upper(), round(float((images[0, 0, 0, 0] + 1) * 127.5)), z))
-            real_step(micro_batches)  # type: ignore[operator]
+            real_step(micro_batches, position)  # type: ignore[operator]
 
         monkeypatch.setattr(step, f"{net}_step", record)
     return seen
@@ -96,11 +99,11 @@ def test_an_update_changes_its_own_network_only_and_leaves_no_gradients(make_con
     micro = step._micro_batches(batch, 0, 0)
     G, D = step.raw_generator, step.raw_discriminator
     before_g, before_d = parameters(G), parameters(D)
-    step.generator_step(micro)
+    step.generator_step(micro, 0)
     assert changed(before_g, G)
     assert not changed(before_d, D)
     before_g = parameters(G)
-    step.discriminator_step(micro)
+    step.discriminator_step(micro, 0)
     assert changed(before_d, D)
     assert not changed(before_g, G)
     assert all(p.grad is None for net in (G, D) for p in net.parameters())
@@ -134,14 +137,14 @@ def test_what_is_frozen_on_purpose_stays_frozen(make_config: ConfigMaker) -> Non
     config = make_config()
     inputs = check_inputs(config, world_size=1, rank=0)
     networks = build_networks(config, inputs.spec, inputs.label_space)
-    networks.discriminator.head.weight.requires_grad_(False)  # type: ignore[union-attr]
-    before = networks.discriminator.head.weight.clone()  # type: ignore[union-attr,operator]
+    networks.discriminator.head.linear.weight.requires_grad_(False)  # type: ignore[union-attr]
+    before = networks.discriminator.head.linear.weight.clone()  # type: ignore[union-attr,operator]
     step = build_step(config, inputs, networks, build_accelerator("no"))
     batches = numbered_batches()
     for iteration in range(3):
         step.iterate(batches, iteration * 8)
-    assert torch.equal(step.raw_discriminator.head.weight, before)  # type: ignore[union-attr]
-    assert step.raw_discriminator.head.bias.requires_grad  # type: ignore[union-attr]
+    assert torch.equal(step.raw_discriminator.head.linear.weight, before)  # type: ignore[union-attr]
+    assert step.raw_discriminator.head.linear.bias.requires_grad  # type: ignore[union-attr]
 
 
 def test_d_sees_augmented_images_that_are_drawn_for_each_phase_and_for_reals_and_fakes(
@@ -167,7 +170,7 @@ def test_grey_becomes_three_channels_where_the_config_says_so(make_config: Confi
     step = make_step(make_config("data.channels=3", "data.pixels=half"))
     (micro,) = step._micro_batches(next(numbered_batches()), 0, 0)
     assert micro.real.shape == (8, 3, 8, 8)
-    assert step.raw_generator(torch.randn(2, 8), torch.tensor([0, 1])).shape == (2, 3, 8, 8)
+    assert step.raw_generator(torch.randn(2, 8), Condition.of_classes(torch.tensor([0, 1]))).shape == (2, 3, 8, 8)
 
 
 def test_a_generator_learns_its_labels(make_config: ConfigMaker) -> None:
@@ -190,7 +193,7 @@ def test_a_generator_learns_its_labels(make_config: ConfigMaker) -> None:
         step.iterate(batches, iteration * 32)
     labels = torch.arange(90) % 3
     with torch.no_grad():
-        images = step.ema.network(torch.rand(90, 8) * 2 - 1, labels)[:, 0]
+        images = step.ema.network(torch.rand(90, 8) * 2 - 1, Condition.of_classes(labels))[:, 0]
     rows = images[:, ::2].mean((1, 2)) - images[:, 1::2].mean((1, 2)) > 0.7
     columns = images[:, :, ::2].mean((1, 2)) - images[:, :, 1::2].mean((1, 2)) > 0.7
     seen = torch.where(rows, 0, torch.where(columns, 1, 2))

@@ -23,12 +23,14 @@ def load(
 ) -> Source:
     """Reads the manifest; pictures are read one by one.
 
+    Of `label`, `attributes` and `continuous` more than one makes a label of several kinds (`ProductLabels`).
+
     Args:
         folder: that the paths in the manifest are relative to, and that holds it.
         split: a value of `split_column`, or `all`; without that column `train` or `all`, which are the same.
         file: the manifest, UTF-8 with commas.
         path: column of the picture's path.
-        label: column of the class name, `label` if the next two are left out; numbers sort as numbers.
+        label: column of the class name, `label` if this and the next two are left out; numbers sort as numbers.
         attributes: columns of 1 or true, and 0, -1 or false.
         continuous: columns of numbers.
         ranges: [low, high] of each of `continuous`; by default the least and the greatest value in the manifest.

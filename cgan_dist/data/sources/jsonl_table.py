@@ -31,7 +31,7 @@ def load(
         split: a value of `split_column`, or `all`; without that column `train` or `all`, which are the same.
         file: the manifest, UTF-8.
         path: key of the picture's path.
-        label: key of the class name, `label` if the next two are left out; numbers sort as numbers.
+        label: key of the class name, `label` if this and the next two are left out; numbers sort as numbers.
         attributes: keys of 1 or true, and 0, -1 or false.
         continuous: keys of numbers.
         ranges: [low, high] of each of `continuous`; by default the least and the greatest value in the manifest.

@@ -1,10 +1,10 @@
-"""What `csv` and `jsonl` share: a manifest with a row per image, its path in one column and its label in others."""
+"""What `csv` and `jsonl` share: a manifest with a row per image, its path in one column and its labels in others."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -16,7 +16,7 @@ from cgan_dist.data.source import Source
 from cgan_dist.data.sources.files import check_split, first_repeated, shortened
 from cgan_dist.data.sources.picture import Pictures
 from cgan_dist.errors import UserError, close_match
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels, LabelSchema, Part, ProductLabels
 
 BITS = {"1": 1, "true": 1, "0": 0, "-1": 0, "false": 0}
 DEFAULT_LABEL = "label"
@@ -28,7 +28,7 @@ Row = tuple[int, Mapping[str, object]]
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which columns hold what; of `label`, `attributes` and `continuous` exactly one, `label` by default.
+    """Which columns hold what; of `label`, `attributes` and `continuous` one or more, the column `label` by default.
 
     Attributes:
         path: the picture's path, relative to the folder.
@@ -50,24 +50,23 @@ class Columns:
     split_column: str | None
 
     def __post_init__(self) -> None:
-        options = {"label": self.label, "attributes": self.attributes, "continuous": self.continuous}
-        given = [name for name, value in options.items() if value is not None]
-        if len(given) > 1:
-            raise UserError(f"{' and '.join(given)}: expected one of label, attributes and continuous.")
-        if self.label is None and given and not self.of_labels:
-            raise UserError(f"{given[0]}: an empty list; name at least one column.")
-        if repeated := first_repeated(self.of_labels):
-            raise UserError(f"{given[0]}: '{repeated}' is there twice; name each column once.")
+        for option, columns in self.of_labels.items():
+            if not columns:
+                raise UserError(f"{option}: an empty list; name at least one column.")
+        if repeated := first_repeated([column for columns in self.of_labels.values() for column in columns]):
+            options = [option for option, columns in self.of_labels.items() if repeated in columns]
+            raise UserError(f"{' and '.join(options)}: '{repeated}' is there twice; name each column once.")
         if self.ranges is not None:
             self._check_ranges(self.ranges)
 
     @property
-    def of_labels(self) -> list[str]:
-        """The columns that make up the label."""
-        for columns in (self.attributes, self.continuous):
-            if columns is not None:
-                return columns
-        return [self.label or DEFAULT_LABEL]
+    def of_labels(self) -> dict[str, list[str]]:
+        """The columns that make up the label, by option."""
+        label = None if self.label is None else [self.label]
+        options = {"label": label, "attributes": self.attributes, "continuous": self.continuous}
+        return {option: columns for option, columns in options.items() if columns is not None} or {
+            "label": [DEFAULT_LABEL]
+        }
 
     def _check_ranges(self, ranges: list[list[float]]) -> None:
         if self.continuous is None:
@@ -97,7 +96,8 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
     """
     if columns.split_column is None:
         check_split(split, ("train", "all"))
-    convert: Callable[..., Any] = _bit if columns.attributes else _number if columns.continuous else _class_name
+    converts: dict[str, Callable[..., Any]] = {"label": _class_name, "attributes": _bit, "continuous": _number}
+    readers = [(converts[option], column) for option, names in columns.of_labels.items() for column in names]
     lines: list[int] = []
     names: list[str] = []
     splits: list[str] = []
@@ -107,7 +107,7 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
         lines.append(line)
         names.append(_path(row, columns.path, where))
         splits.append(_text(row, columns.split_column, where) if columns.split_column else split)
-        cells.append([convert(row, column, where) for column in columns.of_labels])
+        cells.append([convert(row, column, where) for convert, column in readers])
     if not lines:
         raise UserError(f"{manifest}: no rows; expected one per image.")
     if columns.split_column is not None:
@@ -123,28 +123,49 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
     return Source(labels=labels[chosen], schema=schema, read=pictures, description=f"{manifest} ({split})")
 
 
-def _labels(
-    cells: list[list[Any]], columns: Columns, manifest: Path, lines: list[int]
-) -> tuple[Labels, ClassLabels | AttributeLabels | ContinuousLabels]:
-    if columns.attributes:
-        return np.array(cells, np.uint8), AttributeLabels(names=columns.attributes)
-    if columns.continuous:
-        values = np.array(cells, np.float32)
-        ranges = columns.ranges or _data_ranges(values, columns.continuous, manifest)
-        low, high = np.array(ranges, np.float32).T
-        for row, column in np.argwhere((values < low) | (values > high))[:1]:
-            raise UserError(
-                f"{manifest}, line {lines[row]}: {columns.continuous[column]} is {values[row, column]:g}, outside of "
-                f"the range {low[column]:g} to {high[column]:g} that the option ranges states."
-            )
-        pairs = [(float(least), float(greatest)) for least, greatest in ranges]
-        return values, ContinuousLabels(names=columns.continuous, ranges=pairs)
-    found = [cell for (cell,) in cells]
+def _labels(cells: list[list[Any]], columns: Columns, manifest: Path, lines: list[int]) -> tuple[Labels, LabelSchema]:
+    """The labels of all rows: of one kind as they are, of several side by side."""
+    by_column = list(zip(*cells, strict=True))
+    parts: list[tuple[Labels, Part]] = []
+    for option, names in columns.of_labels.items():
+        own, by_column = by_column[: len(names)], by_column[len(names) :]
+        if option == "label":
+            parts.append(_classes(own[0]))
+        elif option == "attributes":
+            parts.append((np.array(own, np.uint8).T, AttributeLabels(names=names)))
+        else:
+            parts.append(_values(np.array(own, np.float32).T, columns.ranges, names, manifest, lines))
+    if len(parts) == 1:
+        return parts[0]
+    if repeated := first_repeated([name for _, part in parts for name in part.names]):
+        raise UserError(
+            f"{manifest}: '{repeated}' is both a class of the column {columns.label} and a column of its own; labels "
+            "of several kinds need a different name for each. Rename one of the two."
+        )
+    schema = ProductLabels(parts=[part for _, part in parts])
+    return schema.join([labels for labels, _ in parts]), schema
+
+
+def _classes(found: Sequence[str]) -> tuple[Labels, ClassLabels]:
     names = sorted(set(found))
     if all(INTEGER.fullmatch(name) for name in names):
         names.sort(key=int)
     number = {name: index for index, name in enumerate(names)}
     return np.array([number[name] for name in found], np.int64), ClassLabels(names=names)
+
+
+def _values(
+    values: NDArray[np.float32], ranges: list[list[float]] | None, names: list[str], manifest: Path, lines: list[int]
+) -> tuple[Labels, ContinuousLabels]:
+    ranges = ranges or _data_ranges(values, names, manifest)
+    low, high = np.array(ranges, np.float32).T
+    for row, column in np.argwhere((values < low) | (values > high))[:1]:
+        raise UserError(
+            f"{manifest}, line {lines[row]}: {names[column]} is {values[row, column]:g}, outside of the range "
+            f"{low[column]:g} to {high[column]:g} that the option ranges states."
+        )
+    pairs = [(float(least), float(greatest)) for least, greatest in ranges]
+    return values, ContinuousLabels(names=names, ranges=pairs)
 
 
 def _data_ranges(values: NDArray[np.float32], names: list[str], manifest: Path) -> list[list[float]]:

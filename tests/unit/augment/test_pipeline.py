@@ -8,7 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from cgan_dist.augment import AUGMENTATIONS
 from cgan_dist.augment.base import Pipeline, pick
 from cgan_dist.errors import UserError
-from cgan_dist.losses.penalties import gradient_penalty
+from cgan_dist.losses.gradient_penalties import gradient_penalty
 from cgan_dist.randomness import torch_generator
 
 NAMES = ("flip", "color", "translation", "cutout")
@@ -104,6 +104,83 @@ def test_ranks_together_do_what_one_process_does(name: str, channels: int, half_
     assert not torch.allclose(whole[:6], chosen(images[:6], chosen.slice(parameters, 6, 6)))  # the rows do matter
 
 
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.8])
+def test_each_augmentation_comes_to_each_image_by_itself_with_its_probability(probability: float) -> None:
+    count = 20_000
+    *parameters, applied = pipeline(*NAMES).draw(0, "real", 0, count, probability)
+    assert applied.dtype == torch.bool
+    assert applied.shape == (count, 4)
+    shares, deviation = applied.double().mean(0), (probability * (1 - probability) / count) ** 0.5
+    assert (shares - probability).abs().max() < 5 * deviation
+    both = (applied.double().T @ applied.double()) / count  # of independent choices: the product of the two
+    off_diagonal = both[~torch.eye(4, dtype=torch.bool)]
+    assert (off_diagonal - probability**2).abs().max() < 5 * (probability**2 * (1 - probability**2) / count) ** 0.5
+    drawn = pipeline(*NAMES).draw(0, "real", 0, count)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(parameters, drawn, strict=True))
+
+
+def test_probability_one_is_exactly_what_it_was() -> None:
+    chosen, images = pipeline(*NAMES), images_of(8, 3, 8, 8)
+    drawn, certain = chosen.draw(0, "real", 0, 8), chosen.draw(0, "real", 0, 8, 1.0)
+    assert len(certain) == len(NAMES)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(certain, drawn, strict=True))
+    assert torch.equal(chosen(images, certain), chosen(images, [*drawn, torch.ones(8, 4, dtype=torch.bool)]))
+
+
+def test_a_choice_is_keyed_as_a_draw_and_grows_with_the_probability() -> None:
+    def choice(*names: str, key: tuple[int, str, int] = (5, "real", 640), probability: float = 0.5) -> Tensor:
+        return pipeline(*names).draw(*key, 64, probability)[-1]
+
+    assert torch.equal(choice("flip"), choice("flip"))
+    assert torch.equal(choice(*NAMES)[:, 3:], choice("cutout"))
+    assert not torch.equal(choice("flip"), choice("cutout"))
+    for other in ((6, "real", 640), (5, "fake", 640), (5, "real", 704)):
+        assert not torch.equal(choice("flip"), choice("flip", key=other))
+    assert not (choice("flip", probability=0.3) & ~choice("flip", probability=0.6)).any()
+
+
+def test_an_image_that_is_not_chosen_stays_as_it_is() -> None:
+    chosen, images = pipeline(*NAMES, half_range=0.5), images_of(64, 3, 8, 8) / 2
+    *parameters, applied = chosen.draw(0, "real", 0, 64, 0.4)
+    changed = chosen(images, [*parameters, applied])
+    for b in range(64):
+        expected = images[b : b + 1]
+        for number, name in enumerate(NAMES):
+            if applied[b, number]:
+                expected = pipeline(name, half_range=0.5)(expected, [parameters[number][b : b + 1]])
+        torch.testing.assert_close(changed[b : b + 1], expected, rtol=0, atol=1e-12)
+    assert any(torch.equal(changed[b], images[b]) for b in range(64))
+    nothing = chosen.draw(0, "real", 0, 64, 0.0)
+    assert torch.equal(chosen(images, nothing), images)
+
+
+def test_ranks_share_the_choice() -> None:
+    chosen, images = pipeline(*NAMES), images_of(12, 3, 8, 8)
+    parameters = chosen.draw(3, "fake", 128, 12, 0.5)
+    parts = [chosen(images[n : n + 3], chosen.slice(parameters, n, 3)) for n in range(0, 12, 3)]
+    torch.testing.assert_close(torch.cat(parts), chosen(images, parameters), rtol=0, atol=1e-12)
+
+
+def test_gradients_pass_through_a_choice_twice_and_nothing_waits_for_the_device() -> None:
+    chosen = pipeline(*NAMES, half_range=0.5)
+    parameters = chosen.draw(0, "real", 0, 3, 0.5)
+    images = images_of(3, 3, 5, 4).requires_grad_()
+    assert gradcheck(lambda x: chosen(x, parameters), images)
+    assert gradgradcheck(lambda x: chosen(x, parameters), images)
+    changed = chosen(torch.empty(3, 3, 5, 4, device="meta"), parameters)
+    assert changed.device.type == "meta"
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+def test_a_probability_is_a_share(probability: float) -> None:
+    with pytest.raises(ValueError, match="expected a number from 0 to 1"):
+        pipeline("flip").draw(0, "real", 0, 4, probability)
+
+
+def test_without_augmentations_there_is_nothing_to_choose() -> None:
+    assert pipeline().draw(0, "real", 0, 4, 0.5) == []
+
+
 def test_augmentations_are_applied_in_order() -> None:
     images = torch.zeros(1, 1, 4, 4)
     rows = {"color": torch.tensor([[1.0, 0.5, 0.5]]), "cutout": torch.tensor([[0.5, 0.5]])}
@@ -163,7 +240,20 @@ def test_parameters_follow_the_images_device() -> None:
     assert recorder.parameters.device.type == "meta"
 
 
-@pytest.mark.parametrize("parameters", [[], [torch.zeros(1, 1)], [torch.zeros(4, 1)] * 2])
+CHOICE = torch.ones(4, 1, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        [],
+        [torch.zeros(1, 1)],
+        [torch.zeros(4, 1)] * 2,
+        [torch.zeros(4, 1), CHOICE[:1]],
+        [torch.zeros(4, 1), CHOICE.expand(4, 2)],
+        [torch.zeros(4, 1), CHOICE, CHOICE],
+    ],
+)
 def test_parameters_that_do_not_fit_are_refused(parameters: list[Tensor]) -> None:
     with pytest.raises(ValueError, match="expected one tensor for each augmentation, one row for each image"):
         pipeline("flip")(images_of(4, 1, 2, 2), parameters)

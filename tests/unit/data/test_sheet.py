@@ -15,7 +15,7 @@ from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.grid import GAP
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, NoLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, NoLabels, ProductLabels
 
 SIDE = 48
 COUNT = 120
@@ -67,6 +67,15 @@ def test_without_labels_any_image_fits_anywhere() -> None:
     assert len(found) == ROWS
     assert set(map(tuple, found.values())) == {(0, 1, 2)}
     assert not "".join(found).strip()
+
+
+def test_a_product_has_the_columns_of_its_parts_in_turn() -> None:
+    parts = [ClassLabels(names=["ant", "bee"]), AttributeLabels(names=["hat"])]
+    labels = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    expected = {"ant": [1, 2], "bee": [0], "no hat": [0, 2], "hat": [1]}
+    assert columns(ProductLabels(parts=parts), labels) == expected
+    assert list(columns(ProductLabels(parts=parts), labels, count=3)) == ["ant", "bee", "no hat"]
+    assert list(columns(ProductLabels(parts=parts[::-1]), labels[:, ::-1])) == ["no hat", "hat", "ant", "bee"]
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -124,9 +133,15 @@ VALUES = np.linspace(0, 1, COUNT, dtype=np.float32)
             NUMBERS,
             {f"age {q / 4:g}": set(range(30 * q, 30 * q + 30)) for q in range(4)},
         ),
+        (
+            ProductLabels(parts=[ClassLabels(names=["ant", "bee"]), AttributeLabels(names=["hat"])]),
+            BITS.astype(np.float32),
+            10 + BITS @ np.array([1, 2], np.uint8),
+            {"ant": {10, 12}, "bee": {11, 13}, "no hat": {10, 11}, "hat": {12, 13}},
+        ),
         (NoLabels(), np.zeros((COUNT, 0), np.uint8), NUMBERS, {" " * n: set(range(COUNT)) for n in range(ROWS)}),
     ],
-    ids=["classes", "attributes", "continuous", "none"],
+    ids=["classes", "attributes", "continuous", "product", "none"],
 )
 def test_images_lie_under_the_name_of_their_label(
     tmp_path: Path,

@@ -14,7 +14,7 @@ from cgan_dist.data.source import Source
 from cgan_dist.data.sources import celeba
 from cgan_dist.errors import UserError
 from cgan_dist.labels import AttributeLabels
-from tests.unit.data.synthetic_celeba import NAMES, draw_celeba
+from examples.draw_celeba import NAMES, draw_celeba
 
 COUNT = 20
 SIZE = (24, 30)

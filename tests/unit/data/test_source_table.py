@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cgan_dist.data.loader import Loader
+from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import Source
 from cgan_dist.data.sources import csv_table, jsonl_table
+from cgan_dist.data.storage import Storage
+from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.errors import UserError
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, ProductLabels
+from cgan_dist.types import DataSpec
 
 LOAD = {"csv": csv_table.load, "jsonl": jsonl_table.load}
 FILE = {"csv": "labels.csv", "jsonl": "labels.jsonl"}
@@ -120,6 +125,81 @@ def test_ranges_may_be_stated(folder: Path, kind: str) -> None:
     assert f"{FILE[kind]}, line {FIRST_LINE[kind]}: age is 30, outside of the range 0 to 20" in message
 
 
+LABELS_OF_SEVERAL_KINDS = {
+    "label": "breed",
+    "attributes": ["old", "wet"],
+    "continuous": ["age", "pose"],
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("label", "attributes"), ("label", "continuous"), ("attributes", "continuous"), tuple(LABELS_OF_SEVERAL_KINDS)],
+    ids="+".join,
+)
+def test_labels_of_several_kinds_make_a_product(folder: Path, kind: str, options: tuple[str, ...]) -> None:
+    rows = [
+        {"path": "sub/0.png", "breed": "pug", "old": 1, "wet": 0, "age": 3.5, "pose": -1},
+        {"path": "sub/1.png", "breed": "asp", "old": 0, "wet": 0, "age": 1, "pose": 2},
+        {"path": "sub/2.png", "breed": "pug", "old": 1, "wet": 1, "age": 2, "pose": 0.25},
+    ]
+    write(folder, kind, rows)
+    source = LOAD[kind](folder, "train", **{option: LABELS_OF_SEVERAL_KINDS[option] for option in options})
+    parts = {
+        "label": (ClassLabels(names=["asp", "pug"]), [[1], [0], [1]]),
+        "attributes": (AttributeLabels(names=["old", "wet"]), [[1, 0], [0, 0], [1, 1]]),
+        "continuous": (
+            ContinuousLabels(names=["age", "pose"], ranges=[(1.0, 3.5), (-1.0, 2.0)]),
+            [[3.5, -1], [1, 2], [2, 0.25]],
+        ),
+    }
+    assert source.schema == ProductLabels(parts=[parts[option][0] for option in options])
+    assert source.labels.tolist() == np.hstack([np.array(parts[option][1]) for option in options]).tolist()
+    assert source.labels.dtype == np.float32
+
+
+def test_each_part_of_a_product_keeps_its_checks(folder: Path, kind: str) -> None:
+    write(folder, kind, [row | {"breed": "pug", "age": 3} for row in rows_of("wet", [1, 7])])
+    line = FIRST_LINE[kind] + 1
+    assert f"line {line}: wet is " in error(folder, kind, label="breed", attributes=["wet"])
+    assert "age is 3 in every row, which is no range" in error(folder, kind, label="breed", continuous=["age"])
+    options: dict[str, Any] = {"label": "breed", "continuous": ["age"], "ranges": [[0, 2]]}
+    assert "age is 3, outside of the range 0 to 2" in error(folder, kind, **options)
+
+
+def test_a_class_with_the_name_of_an_attribute_makes_no_product(folder: Path, kind: str) -> None:
+    write(folder, kind, [row | {"breed": "wet"} for row in rows_of("wet", [1, 0])])
+    message = error(folder, kind, label="breed", attributes=["wet"])
+    assert "'wet' is both a class of the column breed and a column of its own" in message
+    assert "Rename one of the two" in message
+
+
+@pytest.mark.parametrize("encoding", ["raw", "png"])
+def test_a_product_is_prepared_verified_and_loaded(folder: Path, kind: str, encoding: Any, tmp_path: Path) -> None:
+    values = [("pug", 1, 3.5), ("asp", 0, 1.0), ("pug", 1, 2.0), ("elk", 0, 0.1), ("asp", 1, 3.0), ("asp", 0, 2.2)]
+    rows = rows_of("breed", [breed for breed, _, _ in values])
+    write(folder, kind, [row | {"wet": wet, "age": age} for row, (_, wet, age) in zip(rows, values, strict=True)])
+    source = LOAD[kind](folder, "train", label="breed", attributes=["wet"], continuous=["age"])
+    write_shards(source, tmp_path / "out", Plan(shards=2, encoding=encoding), processes=1)
+    shards = ShardSet(Storage(tmp_path / "out"), cache="none")
+    shards.verify()
+    assert shards.manifest.labels == source.schema
+    assert {name: shards.manifest.histogram[name] for name in ("asp", "elk", "pug", "wet")} == {
+        "asp": 3,
+        "elk": 1,
+        "pug": 2,
+        "wet": 3,
+    }
+    images, labels = shards.load_all()
+    order = images[:, 0, 0, 0] // 10  # each picture's grey says which it is
+    assert sorted(order.tolist()) == list(range(6))
+    assert np.array_equal(labels, source.labels[order])
+    batch = next(Loader(shards, batch_size=4, streams=2, seed=0).batches(0))
+    for image, label in zip(batch.images, batch.labels, strict=True):
+        assert label.tolist() == source.labels[int(image[0, 0, 0]) // 10].tolist()
+    assert isinstance(DataSpec.from_dict(json.loads(json.dumps(shards.manifest.spec.to_dict()))).labels, ProductLabels)
+
+
 def test_a_column_may_say_the_split(folder: Path, kind: str) -> None:
     rows = rows_of("label", ["dog", "cat", "eel", "cat"])
     splits = ["train", "val", "val", "train"]
@@ -219,14 +299,12 @@ def test_a_missing_column_is_named_with_the_close_match(folder: Path, kind: str)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label": "a", "attributes": ["b"]}, "label and attributes: expected one of label, attributes and continuous"),
-        (
-            {"attributes": ["a"], "continuous": ["b"]},
-            "attributes and continuous: expected one of label, attributes and",
-        ),
         ({"attributes": []}, "attributes: an empty list; name at least one column"),
         ({"continuous": []}, "continuous: an empty list; name at least one column"),
         ({"attributes": ["a", "a"]}, "attributes: 'a' is there twice; name each column once"),
+        ({"label": "a", "attributes": []}, "attributes: an empty list; name at least one column"),
+        ({"label": "a", "attributes": ["a"]}, "label and attributes: 'a' is there twice; name each column once"),
+        ({"attributes": ["b", "a"], "continuous": ["a"]}, "attributes and continuous: 'a' is there twice"),
         ({"ranges": [[0, 1]]}, "ranges: only columns of the option continuous have a range"),
         ({"continuous": ["a", "b"], "ranges": [[0, 1]]}, "ranges: 1, expected one [low, high] for each of ['a', 'b']"),
         ({"continuous": ["a"], "ranges": [[1, 1]]}, "ranges: [1, 1]; expected [low, high] with low < high"),

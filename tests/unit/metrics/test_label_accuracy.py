@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from cgan_dist.metrics import classifier
+from cgan_dist.conditioning.condition import Layout
+from cgan_dist.conditioning.spaces import LABEL_SPACES
+from cgan_dist.conditioning.spaces.classes import Classes
+from cgan_dist.conditioning.spaces.none import Unlabelled
+from cgan_dist.errors import UserError
+from cgan_dist.labels import ClassLabels, NoLabels
 from cgan_dist.metrics.label_accuracy import LabelAccuracy, match_channels
 from tests.conftest import pixels_of, striped_images
+from tests.unit.metrics.coloured import ALL, coloured
+
+STRIPES = Classes(ClassLabels(names=["rows", "columns", "flat"]))
 
 
 def as_tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -16,10 +25,10 @@ def as_tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels_of(source)).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(source.labels)
 
 
-@pytest.fixture
-def metric(tmp_path: Path) -> LabelAccuracy:
+@pytest.fixture(scope="module")
+def metric(tmp_path_factory: pytest.TempPathFactory) -> LabelAccuracy:
     images, labels = as_tensors(600, seed=0)
-    return LabelAccuracy(images, labels, 3, tmp_path, "print")
+    return LabelAccuracy(images, labels, STRIPES, tmp_path_factory.mktemp("cache"), "print")
 
 
 def test_obedient_images_score_high_and_shuffled_labels_score_at_chance(metric: LabelAccuracy) -> None:
@@ -35,39 +44,104 @@ def test_the_per_class_scores_are_of_that_class(metric: LabelAccuracy) -> None:
     images, labels = as_tensors(300, seed=1)
     wrong = torch.where(labels == 1, 2, labels)  # ask for class 2 and get class 1
     scores = metric.score(images, wrong)
+    assert list(scores) == [
+        "label_accuracy",
+        "label_accuracy/class_0",
+        "label_accuracy/class_2",
+        "label_accuracy/real_held_out",
+    ]
     assert scores["label_accuracy/class_0"] > 0.9
     assert scores["label_accuracy/class_2"] < 0.7
-    assert "label_accuracy/class_1" not in scores
 
 
-def test_the_classifier_is_kept_for_the_same_data_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images, labels = as_tensors(100, seed=0)
-    trained: list[int] = []
-    real = classifier.train_classifier
-    monkeypatch.setattr(classifier, "train_classifier", lambda *a: trained.append(1) or real(*a))
-    first = LabelAccuracy(images, labels, 3, tmp_path, "a").classifier
-    again = LabelAccuracy(images, labels, 3, tmp_path, "a").classifier
-    assert len(trained) == 1
-    assert torch.equal(first.head.weight, again.head.weight)
-    LabelAccuracy(images, labels, 3, tmp_path, "b")
-    assert len(trained) == 2
+def test_many_classes_are_not_listed_one_by_one(metric: LabelAccuracy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cgan_dist.metrics.label_accuracy.MAX_CLASSES", 2)
+    assert list(metric.score(*as_tensors(30, seed=1))) == ["label_accuracy", "label_accuracy/real_held_out"]
 
 
-def test_a_damaged_cache_is_replaced(tmp_path: Path) -> None:
-    images, labels = as_tensors(100, seed=0)
-    first = LabelAccuracy(images, labels, 3, tmp_path, "a").classifier
-    (tmp_path / "classifier.safetensors").write_bytes(b"junk")
-    again = LabelAccuracy(images, labels, 3, tmp_path, "a").classifier
-    assert torch.equal(first.head.weight, again.head.weight)  # training is reproducible
+def build(name: str, cache: Path, **args: Any) -> LabelAccuracy:
+    images, stored = coloured(500, seed=0)
+    space = LABEL_SPACES.build(name, "", args, schema=ALL)
+    return LabelAccuracy(images, space.select(stored), space, cache, "print")
 
 
-def test_training_leaves_the_global_generator_alone() -> None:
-    (images, labels), untrained = as_tensors(60, seed=0), classifier.Classifier(1, 3)
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    classifier.train_classifier(untrained, images, labels)
-    assert torch.equal(torch.rand(3), expected)
+def test_each_attribute_is_read_by_itself(tmp_path: Path) -> None:
+    metric = build("attributes", tmp_path, names=["green", "red"])
+    images, stored = coloured(200, seed=1)
+    labels = metric.label_space.select(stored)
+    scores = metric.score(images, labels)
+    names = ["", "/green", "/red", "/real_held_out", "/real_held_out/green", "/real_held_out/red"]
+    assert list(scores) == [f"label_accuracy{name}" for name in names]
+    assert min(scores.values()) > 0.95
+    labels[:, 0] = 1 - labels[:, 0]  # every green is wrong
+    wrong = metric.score(images, labels)
+    assert wrong["label_accuracy/green"] < 0.05
+    assert wrong["label_accuracy/red"] == scores["label_accuracy/red"]
+    assert wrong["label_accuracy"] == pytest.approx((wrong["label_accuracy/green"] + wrong["label_accuracy/red"]) / 2)
+    assert wrong["label_accuracy/real_held_out"] == scores["label_accuracy/real_held_out"]
+
+
+def test_a_value_is_read_to_a_share_of_its_range(tmp_path: Path) -> None:
+    metric = build("continuous", tmp_path)
+    images, stored = coloured(200, seed=1)
+    labels = metric.label_space.select(stored)
+    scores = metric.score(images, labels)
+    assert list(scores) == [f"label_error{name}" for name in ("", "/blue", "/real_held_out", "/real_held_out/blue")]
+    assert max(scores.values()) < 0.1
+    dark = metric.score(images, torch.zeros_like(labels))["label_error/blue"]
+    assert dark == pytest.approx(labels.mean().item() / 10, abs=0.1)
+
+
+def test_a_product_has_the_scores_of_its_parts(tmp_path: Path) -> None:
+    metric = build("product", tmp_path)
+    images, stored = coloured(200, seed=1)
+    scores = metric.score(images, stored)
+    kinds = {"label_accuracy/classes", "label_accuracy/attributes", "label_accuracy/red", "label_accuracy/green"}
+    errors = {"label_error", "label_error/blue"}
+    held_out = {name.replace("/", "/real_held_out/") for name in kinds | {"label_error/blue"}}
+    totals = {"label_accuracy", "label_accuracy/real_held_out", "label_error/real_held_out"}
+    classes = {"label_accuracy/class_0", "label_accuracy/class_1"}
+    assert set(scores) == kinds | errors | held_out | totals | classes
+    assert all(value > 0.9 for name, value in scores.items() if "accuracy" in name)
+    assert all(value < 0.15 for name, value in scores.items() if "error" in name)
+    stored[:, 0] = 1 - stored[:, 0]
+    wrong = metric.score(images, stored)
+    assert wrong["label_accuracy/classes"] < 0.1
+    assert wrong["label_accuracy"] == pytest.approx(
+        (wrong["label_accuracy/classes"] + wrong["label_accuracy/attributes"]) / 2
+    )
+
+
+def test_a_plug_in_that_encodes_other_than_its_labels_has_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AsBits(Classes):
+        def __init__(self) -> None:
+            super().__init__(ALL)
+            self.layout = Layout(bits=2)
+
+        def encode(self, labels: Tensor) -> Any:
+            return (
+                super()
+                .encode(labels)
+                ._replace(ones=labels[:, None][:, :0], values=torch.stack([labels, 1 - labels], 1).float())
+            )
+
+    monkeypatch.setattr("cgan_dist.metrics.classifier.EPOCHS", 1)
+    (images, stored), space = coloured(40, seed=0), AsBits()
+    labels = space.select(stored)
+    scores = LabelAccuracy(images, labels, space, tmp_path, "print").score(images, labels)
+    assert {"label_accuracy/0", "label_accuracy/1"} <= set(scores)
+
+
+def test_without_labels_there_is_nothing_to_read(tmp_path: Path) -> None:
+    space = Unlabelled(NoLabels())
+    expected = "label_accuracy needs a classifier of the real images' labels, but there are none"
+    with pytest.raises(UserError, match=f"^evaluate.metrics: {expected}"):
+        LabelAccuracy.check(space, "evaluate.metrics")
+    images, stored = coloured(20, seed=0)
+    with pytest.raises(UserError, match=expected):
+        LabelAccuracy(images, space.select(stored), space, tmp_path, "print")
 
 
 def test_repeated_grey_is_averaged_back() -> None:

@@ -4,32 +4,40 @@ import pytest
 import torch
 from torch import nn
 
-from cgan_dist.conditioning.channels import ChannelConv2d
-from cgan_dist.conditioning.concat import LatentConcat
+from cgan_dist.conditioning.condition import Condition, Layout
+from cgan_dist.conditioning.discriminator.base import DiscriminatorWays
+from cgan_dist.conditioning.discriminator.channels import Channels
+from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.conditioning.generator.concat import Concat
 from cgan_dist.errors import UserError
 from cgan_dist.models.dcgan import Discriminator, Generator, SameConv2d, SameConvTranspose2d, halvings
 
 
+def generator(shape: tuple[int, int, int], latent_dim: int, classes: int, width: int = 64) -> Generator:
+    layout = Layout(classes=(classes,))
+    return Generator(shape, latent_dim, GeneratorWays(layout, latent_dim, [Concat(layout, latent_dim)]), width)
+
+
+def discriminator(shape: tuple[int, int, int], classes: int, width: int = 64) -> Discriminator:
+    layout = Layout(classes=(classes,))
+    return Discriminator(shape, DiscriminatorWays(layout, {"channels": Channels(layout)}), width)
+
+
+def label(*numbers: int) -> Condition:
+    return Condition.of_classes(torch.tensor(numbers))
+
+
 @pytest.fixture
 def original() -> tuple[Generator, Discriminator]:
-    return Generator((3, 28, 28), 100, 10, LatentConcat), Discriminator((3, 28, 28), 10, ChannelConv2d)
+    return generator((3, 28, 28), 100, 10), discriminator((3, 28, 28), 10)
 
 
 def test_the_original_generator_layer_by_layer(original: tuple[Generator, Discriminator]) -> None:
     G, _ = original
-    assert (G.entry.in_features, G.entry.out_features) == (110, 4 * 4 * 256)
-    kinds = [type(layer).__name__ for layer in G.layers]
-    assert kinds == [
-        "SameConvTranspose2d",
-        "BatchNorm2d",
-        "ReLU",
-        "SameConvTranspose2d",
-        "BatchNorm2d",
-        "ReLU",
-        "SameConvTranspose2d",
-        "Tanh",
-    ]
-    deconvolutions = [layer for layer in G.layers if isinstance(layer, SameConvTranspose2d)]
+    assert G.state_dict()["entry.weight"].shape == (4 * 4 * 256, 110)
+    assert [type(block.norm).__name__ for block in G.blocks] == ["BatchNorm2d"] * 2
+    assert not any(block.modulation.maps for block in G.blocks)
+    deconvolutions = [layer for layer in G.modules() if isinstance(layer, SameConvTranspose2d)]
     assert [(d.in_channels, d.out_channels, d.target) for d in deconvolutions] == [
         (256, 128, (7, 7)),
         (128, 64, (14, 14)),
@@ -40,7 +48,7 @@ def test_the_original_generator_layer_by_layer(original: tuple[Generator, Discri
 
 def test_the_original_discriminator_layer_by_layer(original: tuple[Generator, Discriminator]) -> None:
     _, D = original
-    assert D.entry.weight.shape == (64, 3 + 10, 5, 5)
+    assert D.state_dict()["entry.weight"].shape == (64, 3 + 10, 5, 5)
     kinds = [type(layer).__name__ for layer in D.layers]
     assert kinds == [
         "BatchNorm2d",
@@ -54,7 +62,7 @@ def test_the_original_discriminator_layer_by_layer(original: tuple[Generator, Di
         "Flatten",
     ]
     assert all(layer.negative_slope == 0.1 for layer in D.layers if isinstance(layer, nn.LeakyReLU))
-    assert D.head.in_features == 4 * 4 * 256
+    assert D.head.linear.in_features == 4 * 4 * 256
 
 
 def test_batch_norm_and_initialization_are_the_originals(original: tuple[Generator, Discriminator]) -> None:
@@ -65,7 +73,7 @@ def test_batch_norm_and_initialization_are_the_originals(original: tuple[Generat
             bias = getattr(layer, "bias", None)
             if isinstance(bias, nn.Parameter):
                 assert not bias.any()
-    weight = original[1].entry.weight  # Glorot uniform over all 13 input channels, 25 taps each
+    weight = original[1].entry.joined_weight()  # Glorot uniform over all 13 input channels, 25 taps each
     bound = (6 / (25 * 13 + 25 * 64)) ** 0.5
     assert weight.abs().max() <= bound
     assert weight.abs().max() > 0.98 * bound
@@ -74,18 +82,18 @@ def test_batch_norm_and_initialization_are_the_originals(original: tuple[Generat
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 108, 108), (3, 16, 24), (1, 31, 17), (4, 64, 64)])
 def test_any_size_and_number_of_channels(shape: tuple[int, int, int]) -> None:
-    G, D = Generator(shape, 5, 4, LatentConcat, width=4), Discriminator(shape, 4, ChannelConv2d, width=4)
-    images = G(torch.randn(3, 5), torch.tensor([0, 1, 2]))
+    G, D = generator(shape, 5, 4, width=4), discriminator(shape, 4, width=4)
+    images = G(torch.randn(3, 5), label(0, 1, 2))
     assert images.shape == (3, *shape)
     assert images.abs().max() < 1
-    assert D(images, torch.tensor([0, 1, 2])).shape == (3,)
+    assert D(images, label(0, 1, 2)).logits.shape == (3,)
 
 
 def test_the_label_changes_both_outputs(original: tuple[Generator, Discriminator]) -> None:
     G, D = (network.eval() for network in original)
     z, image = torch.randn(1, 100), torch.randn(1, 3, 28, 28)
-    assert not torch.equal(G(z, torch.tensor([0])), G(z, torch.tensor([1])))
-    assert not torch.equal(D(image, torch.tensor([0])), D(image, torch.tensor([1])))
+    assert not torch.equal(G(z, label(0)), G(z, label(1)))
+    assert not torch.equal(D(image, label(0)).logits, D(image, label(1)).logits)
 
 
 @pytest.mark.parametrize("size", [28, 14, 7])
@@ -118,6 +126,24 @@ def test_stages_bound_the_halving() -> None:
     assert halvings((4, 3), None) == [(4, 3), (2, 2)]
     with pytest.raises(UserError, match="1x1 image"):
         halvings((1, 1), None)
+    assert halvings((108, 108), 4, same=False) == [(108, 108), (52, 52), (24, 24), (10, 10), (3, 3)]
+    assert halvings((108, 108), None, same=False)[-1] == (3, 3)
+    with pytest.raises(UserError, match="10x10 image"):
+        halvings((10, 10), 2, same=False)
     for impossible in (0, 6):
         with pytest.raises(UserError, match=r"args.stages"):
             halvings((28, 28), impossible)
+
+
+def test_the_original_for_faces_layer_by_layer() -> None:
+    """108x108: G through 7, 14, 27, 54; D without padding through 52, 24, 10, 3 to 512 channels."""
+    nothing = Condition.of_values(torch.empty(2, 0))
+    G = Generator((3, 108, 108), 100, GeneratorWays(Layout(), 100, []), stages=4)
+    D = Discriminator((3, 108, 108), DiscriminatorWays(Layout(), {}), stages=4, padding="valid")
+    assert G.start == (512, 7, 7)
+    assert [block.convolution.target for block in G.blocks] == [(14, 14), (27, 27), (54, 54)]
+    assert [block.convolution.out_channels for block in G.blocks] == [256, 128, 64]
+    assert D.head.linear.in_features == 3 * 3 * 512
+    images = G(torch.randn(2, 100), nothing)
+    assert images.shape == (2, 3, 108, 108)
+    assert D(images, nothing).logits.shape == (2,)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.data.synthetic_celeba import NAMES, VISIBLE, draw_celeba, draw_face
+from examples.draw_celeba import NAMES, VISIBLE, draw_celeba, draw_face
 
 SIZE = (24, 30)
 

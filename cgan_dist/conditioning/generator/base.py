@@ -1,0 +1,105 @@
+"""The contract of a way into a generator, and several of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cgan_dist.conditioning.condition import Condition, Layout
+from cgan_dist.conditioning.latent_concat import LatentConcat
+from cgan_dist.conditioning.linear import ConditionLinear
+from cgan_dist.conditioning.way import Way, Ways
+
+MODULATION_STD = 0.02
+"""Of initial gains and shifts: a network begins near what it is without them."""
+
+
+class GeneratorWay(Way):
+    """A way into a generator: besides joining z, it may modulate features.
+
+    Args:
+        layout: of the label space's conditions.
+        latent_dim: Z.
+
+    Attributes:
+        styles: layout of what modulates features; of width 0 for nothing.
+    """
+
+    def __init__(self, layout: Layout, latent_dim: int) -> None:
+        super().__init__(layout)
+        self.latent_dim = latent_dim
+        self.styles = Layout()
+
+    def style(self, z: Tensor, condition: Condition) -> Condition:
+        """(B, Z) and a condition -> what modulates features; called once per forward pass."""
+        raise NotImplementedError
+
+
+class Taken(NamedTuple):
+    """What the ways make of z and a condition, once per forward pass.
+
+    Attributes:
+        joined: what is concatenated with z.
+        styles: one for each way that modulates.
+    """
+
+    joined: Condition
+    styles: list[Condition]
+
+
+class GeneratorWays(Ways):
+    """All ways into one generator; the network owns it as a submodule.
+
+    When it is built, the network asks for one `linear` and for a `modulation` wherever features are normalized or,
+    without normalization, at the input of each scale. In a forward pass it calls `taken = ways(z, condition)`, then
+    `linear(z, taken.joined)` and `modulation(features, taken.styles)`.
+
+    Args:
+        layout: of the label space's conditions.
+        latent_dim: Z.
+        ways: in the config's order.
+    """
+
+    def __init__(self, layout: Layout, latent_dim: int, ways: Sequence[GeneratorWay]) -> None:
+        super().__init__(layout, ways)
+        self.latent_dim = latent_dim
+        self.modulating = [way for way in ways if way.styles.width]
+
+    def forward(self, z: Tensor, condition: Condition) -> Taken:
+        """(B, Z) and a condition -> what the network's layers take."""
+        return Taken(self.join(condition), [way.style(z, condition) for way in self.modulating])
+
+    def linear(self, out_features: int) -> LatentConcat:
+        """The network's first layer, (B, Z) and the joined condition -> (B, F)."""
+        return LatentConcat(self.latent_dim, self.joined_layout, out_features, self.literal)
+
+    def modulation(self, channels: int) -> Modulation:
+        """A layer for features with so many channels, (B, C, H, W) and the styles -> (B, C, H, W)."""
+        return Modulation([way.styles for way in self.modulating], channels)
+
+
+class Modulation(nn.Module):
+    """x * (1 + sum of gains) + sum of shifts, each linear in a style; the identity where no way modulates.
+
+    After batch norm this is conditional batch norm (de Vries et al. 2017, arXiv:1707.00683), elsewhere FiLM (Perez et
+    al. 2018, arXiv:1709.07871).
+
+    Args:
+        layouts: of the styles.
+        channels: C of the features.
+    """
+
+    def __init__(self, layouts: Sequence[Layout], channels: int) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList([ConditionLinear(layout, 2 * channels, MODULATION_STD) for layout in layouts])
+
+    def forward(self, features: Tensor, styles: Sequence[Condition]) -> Tensor:
+        """(B, C, H, W) and a style for each way that modulates -> (B, C, H, W)."""
+        if not styles:
+            return features
+        both = torch.stack([linear(style) for linear, style in zip(self.maps, styles, strict=True)]).sum(0)
+        gain, shift = both[:, :, None, None].chunk(2, dim=1)
+        return features * (1 + gain) + shift

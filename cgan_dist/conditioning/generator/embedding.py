@@ -1,0 +1,28 @@
+"""Way into a generator `embedding`: a learned vector for the condition, concatenated with z."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cgan_dist.conditioning.condition import Condition, Layout
+from cgan_dist.conditioning.generator.base import GeneratorWay
+from cgan_dist.conditioning.linear import ConditionLinear
+
+
+class Embedding(GeneratorWay):
+    """`Linear([z ; E condition])` with E learned: classes that look alike can come to lie close to each other.
+
+    Args:
+        layout: of the condition.
+        latent_dim: Z.
+        dim: length of the vector.
+    """
+
+    def __init__(self, layout: Layout, latent_dim: int, dim: int = 128) -> None:
+        super().__init__(layout, latent_dim)
+        self.joins_reals = dim
+        self.table = ConditionLinear(layout, dim)
+
+    def embed(self, condition: Condition) -> Tensor:
+        """A condition -> (B, dim)."""
+        return self.table(condition)  # type: ignore[no-any-return]

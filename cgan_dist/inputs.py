@@ -1,0 +1,112 @@
+"""What a config and its data are found to be; everything that can be wrong is found here or while networks are built.
+
+No process group and no GPU is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cgan_dist.augment import AUGMENTATIONS
+from cgan_dist.augment.base import Pipeline
+from cgan_dist.conditioning.spaces import LABEL_SPACES
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.config import Config, DataConfig
+from cgan_dist.data.pixels import PIXEL_RANGES
+from cgan_dist.data.shards import ShardSet
+from cgan_dist.data.storage import Storage
+from cgan_dist.distributed import resolve_precision
+from cgan_dist.errors import UserError
+from cgan_dist.evaluation import check_metrics
+from cgan_dist.losses.penalties import GRADIENT_PENALTIES
+from cgan_dist.run_folder import check_config_unchanged
+from cgan_dist.schedule import largest
+from cgan_dist.tracking import check_trackers
+from cgan_dist.types import DataSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a config and its data have been found to be."""
+
+    shards: ShardSet
+    spec: DataSpec
+    label_space: LabelSpace
+    augment: Pipeline
+    precision: str
+
+
+def check_inputs(config: Config, world_size: int, rank: int, everything: bool = False) -> Inputs:
+    """Checks the config against the launcher, this machine, the shards and the run folder.
+
+    Args:
+        config: to check.
+        world_size: processes to be.
+        rank: 0 reads every shard of a set below 256 MiB; the others check names and sizes. Larger sets are checked
+            shard by shard as they are opened.
+        everything: read every shard, however large the set is.
+
+    Raises:
+        UserError: for the first thing that is wrong.
+    """
+    config.check_world_size(world_size)
+    precision = resolve_precision(config.train.precision)
+    shards = open_shards(config.data)
+    spec = shards.manifest.spec
+    _check_channels(config.data, spec)
+    label_space = build_label_space(config, spec)
+    if rank == 0:
+        shards.verify() if everything else shards.verify_if_small()
+    else:
+        shards.check_files()
+    check_config_unchanged(config)
+    check_trackers(config.tracking.trackers)
+    check_metrics(config.evaluate.metrics, label_space)
+    _check_precision(config, precision)
+    return Inputs(shards=shards, spec=spec, label_space=label_space, augment=_augment(config.data), precision=precision)
+
+
+def open_shards(config: DataConfig) -> ShardSet:
+    """Opens what `data.path` names; reads the manifest only."""
+    storage = Storage(config.path, config.cache_dir, config.allow_pipe)
+    return ShardSet(storage, config.cache, config.on_error, config.max_bad_share)
+
+
+def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
+    """Builds the label space over the data's labels.
+
+    Raises:
+        UserError: for an unknown name or argument, or labels that do not fit.
+    """
+    labels = config.conditioning.labels
+    return LABEL_SPACES.build(  # type: ignore[no-any-return]
+        labels.name, "conditioning.labels", labels.args, schema=spec.labels
+    )
+
+
+def _augment(config: DataConfig) -> Pipeline:
+    parts = {name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.augment}
+    return Pipeline(parts, half_range=-PIXEL_RANGES[config.pixels].offset)
+
+
+def _check_channels(config: DataConfig, spec: DataSpec) -> None:
+    if config.channels not in (None, spec.channels) and spec.channels != 1:
+        raise UserError(
+            f"data.channels: found {config.channels}, but the images in {config.path} have {spec.channels} "
+            "channels; only grey images can be repeated. Leave it out."
+        )
+
+
+def _check_precision(config: Config, precision: str) -> None:
+    if precision != "fp16":
+        return
+    if any(largest(weight) > 0 for name, weight in config.loss.penalties.items() if name in GRADIENT_PENALTIES):
+        raise UserError(
+            "train.precision: fp16 with penalties on gradients is not supported: small gradients of the penalty would "
+            "vanish. Take bf16 or no."
+        )
+    if config.optim.tables != "dense":
+        raise UserError(
+            "train.precision: fp16 with optim.tables other than dense is not supported: two optimizers of one network "
+            "cannot share a loss scale. Take bf16, or optim.tables=dense."
+        )

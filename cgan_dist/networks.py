@@ -1,0 +1,89 @@
+"""From a config and a label space to G and D, the same on every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from cgan_dist.conditioning.condition import Layout
+from cgan_dist.conditioning.discriminator import DISCRIMINATOR_WAYS
+from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, DiscriminatorWays
+from cgan_dist.conditioning.generator import GENERATOR_WAYS
+from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.config import Config, Named
+from cgan_dist.errors import UserError
+from cgan_dist.losses import ADVERSARIAL
+from cgan_dist.losses.objective import Objective
+from cgan_dist.models import DISCRIMINATORS, GENERATORS
+from cgan_dist.randomness import derive_seed
+from cgan_dist.registry import Registry
+from cgan_dist.types import DataSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """G and D on the CPU, and what they are trained for."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    objective: Objective
+
+
+def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> Networks:
+    """Builds G and D from `run.seed`, with what the data dictates.
+
+    Raises:
+        UserError: for an unknown name or argument, or a network that has no place for a way.
+    """
+    image_shape = (config.data.channels or spec.channels, spec.height, spec.width)
+    layout, latent_dim = label_space.layout, config.generator.latent_dim
+    g_where, d_where = "conditioning.generator", "conditioning.discriminator"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.run.seed, "networks"))
+        g_ways = _build_ways(GENERATOR_WAYS, config.conditioning.generator, g_where, layout, {"latent_dim": latent_dim})
+        d_ways: dict[str, DiscriminatorWay] = _build_ways(
+            DISCRIMINATOR_WAYS, config.conditioning.discriminator, d_where, layout, {}
+        )
+        generator = GENERATORS.build(
+            config.generator.name,
+            "generator",
+            config.generator.args,
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            ways=GeneratorWays(layout, latent_dim, list(g_ways.values())),
+        )
+        discriminator = DISCRIMINATORS.build(
+            config.discriminator.name,
+            "discriminator",
+            config.discriminator.args,
+            image_shape=image_shape,
+            ways=DiscriminatorWays(layout, d_ways),
+        )
+    adversarial = ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {})
+    objective = Objective(adversarial, config.loss.penalties, config.loss.lazy_updates, d_ways)
+    return Networks(generator=generator, discriminator=discriminator, objective=objective)
+
+
+def _build_ways(
+    registry: Registry, ways: Sequence[Named], where: str, layout: Layout, interface: dict[str, Any]
+) -> dict[str, Any]:
+    """Builds each way, by its name without the module's path."""
+    if ways and not layout.width:
+        raise UserError(
+            f"{where}: found {[way.name for way in ways]}, but there is no label to take. For a GAN without a "
+            "condition set conditioning.labels=none and no ways."
+        )
+    if layout.width and not ways:
+        raise UserError(
+            f"{where}: found [], so the network would not see the label; expected at least one of "
+            f"{', '.join(sorted(registry.table))}, or conditioning.labels=none for a GAN without a condition."
+        )
+    return {
+        way.name.rpartition(":")[2]: registry.build(way.name, f"{where}.{number}", way.args, layout=layout, **interface)
+        for number, way in enumerate(ways)
+    }

@@ -1,0 +1,1 @@
+"""Plug-ins and data to try things with; each is tested."""

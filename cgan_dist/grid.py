@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,22 +28,44 @@ def draw_grid(cells: NDArray[np.uint8], names: Sequence[str]) -> Image.Image:
     cells = cells.repeat(zoom, axis=2).repeat(zoom, axis=3)
     rows, columns, height, width, _ = cells.shape
     font = _font_for(names, width)
-    top = int(max(font.getbbox(name)[3] for name in names)) + 2 * GAP
+    heads = ["\n".join(_lines(name, font, width)) for name in names]
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    top = int(max(ruler.multiline_textbbox((0, 0), head, font=font, spacing=GAP)[3] for head in heads)) + 2 * GAP
     canvas = Image.new("RGB", (columns * (width + GAP) + GAP, top + rows * (height + GAP)), "white")
     pen = ImageDraw.Draw(canvas)
-    for column, name in enumerate(names):
+    for column, head in enumerate(heads):
         left = GAP + column * (width + GAP)
-        pen.text((left + width / 2, GAP), name, fill="black", anchor="ma", font=font)
+        pen.multiline_text(
+            (left + width / 2, GAP), head, fill="black", anchor="ma", font=font, spacing=GAP, align="center"
+        )
         for row in range(rows):
             pixels = np.broadcast_to(cells[row, column], (height, width, 3))
             canvas.paste(Image.fromarray(np.ascontiguousarray(pixels)), (left, top + row * (height + GAP)))
     return canvas
 
 
-def _font_for(names: Sequence[str], width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, shrunk until the longest name fits its column; the smallest may run over."""
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _font_for(names: Sequence[str], width: int) -> Font:
+    """Pillow's own font, shrunk until the longest name fits its column; with the smallest, names are broken."""
     for size in FONT_SIZES:
         font = ImageFont.load_default(size)
         if max(font.getlength(name) for name in names) <= width:
             return font
     return font
+
+
+def _lines(name: str, font: Font, width: int) -> list[str]:
+    """Breaks a name after a space, `+` or `_`, and within a word only where it is wider than its column."""
+    lines = [""]
+    for word in re.split(r"(?<=[ +_])", name):
+        if font.getlength(lines[-1] + word.rstrip()) <= width:
+            lines[-1] += word
+            continue
+        lines.append("")
+        for letter in word:
+            if font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return [line.rstrip() for line in lines if line] or [""]

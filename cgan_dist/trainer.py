@@ -16,9 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cgan_dist.checkpoint import Checkpoint, Checkpoints
+from cgan_dist.conditioning.spaces.columns import columns_of_space
 from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader, one_step_ahead
-from cgan_dist.data.sheet import columns_of
 from cgan_dist.distributed import all_finite, any_rank, average_buffers, mean_over_ranks, synchronize
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator
@@ -167,13 +167,12 @@ class Trainer:
         labels = self.sampler.label_space.grid(sample.max_classes)
         self._picture("random_z", self.sampler.grid(labels, sample.per_class, "random", self.images_seen))
         self._picture("fixed_z", self.sampler.grid(labels, sample.per_class, "fixed"))
-        wanted = list(columns_of(self.loader.shards.manifest.labels, sample.max_classes).items())
         cells = self.loader.shards.examples(
-            [fits for _, fits in wanted],
+            columns_of_space(self.sampler.label_space, labels),
             sample.per_class,
             numpy_generator(self.config.run.seed, "real", self.images_seen),
         )
-        self._picture("real", draw_grid(cells, [name for name, _ in wanted]))
+        self._picture("real", draw_grid(cells, self.sampler.label_space.describe(labels)))
 
     def _picture(self, name: str, grid: Image.Image) -> None:
         path = self.folder / "samples" / f"{name}-{self.images_seen:012d}.png"

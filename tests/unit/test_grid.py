@@ -22,5 +22,15 @@ def test_small_images_are_enlarged_and_grey_is_drawn() -> None:
     assert (picture[-10, 10] == 77).all()
 
 
-def test_a_long_name_does_not_fail() -> None:
-    draw_grid(np.zeros((1, 2, 8, 8, 1), np.uint8), ["a very long name of a class indeed", "b"])
+def test_a_long_name_is_broken_into_lines_within_its_column() -> None:
+    cells = np.full((1, 2, 48, 48, 1), 255, np.uint8)
+    grid = np.asarray(draw_grid(cells, ["Black_Hair+Eyeglasses and a very_long_word_without_end", "b"]))
+    head = grid[:-50]
+    assert len(head) > 40
+    assert (head[:, 2:50] < 128).any()
+    assert (head[16:, 52:] == 255).all()  # nothing runs over into the other column, whose name has one line
+
+
+def test_columns_without_names() -> None:
+    picture = draw_grid(np.zeros((2, 3, 48, 48, 3), np.uint8), ["", " ", "  "])
+    assert picture.size[0] == 3 * 50 + 2

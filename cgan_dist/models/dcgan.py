@@ -33,6 +33,9 @@ class Generator(nn.Module):
         width: channels before the last layer; they double with each stage towards the smallest size.
         stages: how often the size doubles; null derives it from the image.
         norm: after every transposed convolution but the last; ways that modulate act after it.
+
+    Raises:
+        UserError: if the image is too small for so many stages, or for the ways.
     """
 
     def __init__(
@@ -57,6 +60,11 @@ class Generator(nn.Module):
                 for before, after, target in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True)
             ]
         )
+        if ways.modulating and not self.blocks and not ways.joined_layout.width:
+            raise UserError(
+                f"conditioning.generator: a dcgan of one stage ({size[0]}x{size[1]} images) has no features to modulate, "
+                f"so G would not see the label; add concat or embedding, or more stages."
+            )
         self.last = SameConvTranspose2d(widths[-1], channels, sizes[-1])
         glorot_(self)
 

@@ -9,6 +9,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWays
 from cgan_dist.conditioning.discriminator.channels import Channels
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.generator.concat import Concat
+from cgan_dist.conditioning.generator.film import Film
 from cgan_dist.errors import UserError
 from cgan_dist.models.dcgan import Discriminator, Generator, SameConv2d, SameConvTranspose2d, halvings
 
@@ -147,3 +148,12 @@ def test_the_original_for_faces_layer_by_layer() -> None:
     images = G(torch.randn(2, 100), nothing)
     assert images.shape == (2, 3, 108, 108)
     assert D(images, nothing).logits.shape == (2,)
+
+
+def test_modulation_alone_needs_something_to_modulate() -> None:
+    layout = Layout(classes=(3,))
+    with pytest.raises(
+        UserError, match=r"one stage \(8x8 images\) has no features to modulate, so G would not see the label"
+    ):
+        Generator((3, 8, 8), 5, GeneratorWays(layout, 5, [Film(layout, 5)]))
+    Generator((3, 8, 8), 5, GeneratorWays(layout, 5, [Film(layout, 5), Concat(layout, 5)]))

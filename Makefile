@@ -7,7 +7,7 @@ SHARDS := data/mnist5k
 RUN := runs/demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-fresh bench test lint types format check clean
+.PHONY: help setup demo demo-fresh bench test test-long lint types format check clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,12 +32,19 @@ demo-fresh:  ## Start the demo over
 $(SHARDS)/manifest.json: | $(INSTALLED)
 	cgan-dist prepare mnist5k --out $(SHARDS)
 
-test: setup  ## Run all tests
-	python -m pytest
+test: setup  ## Run the tests, but those that take minutes each
+	python -m pytest -m "not long"
 
-bench: setup  ## Measure loader and decoders (docs/benchmarks.md)
+test-long: setup  ## Run the tests that take minutes: thirty kills, ...
+	python -m pytest -m long
+
+bench: setup  ## Measure loader, decoders, iteration, scaling and start (docs/benchmarks.md)
 	python bench/loader.py
 	python bench/decoders.py
+	python bench/conditioning.py
+	python bench/step.py
+	python bench/scaling.py
+	python bench/resume.py
 
 lint: setup  ## Check style and spelling
 	ruff check .

@@ -8,9 +8,13 @@ from pathlib import Path
 import accelerate
 import torch
 from accelerate import Accelerator
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from cgan_dist import __version__
+from cgan_dist.alarms import Alarms
 from cgan_dist.checkpoint import Checkpoint, Checkpoints, find_checkpoint
+from cgan_dist.conditioning.linear import compile_around_rows_
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader
@@ -26,14 +30,17 @@ from cgan_dist.distributed import (
 from cgan_dist.ema import Ema
 from cgan_dist.evaluation import Evaluator
 from cgan_dist.inputs import Inputs, check_inputs
+from cgan_dist.maintenance import Maintenance
 from cgan_dist.networks import Networks, build_networks
 from cgan_dist.optimizer import NetworkOptimizer, large_tables
-from cgan_dist.preemption import StopRequest
+from cgan_dist.preemption import StopRequest, clear_marks
+from cgan_dist.rollback import BOOK, RollbackBook
 from cgan_dist.run_folder import lock_run, save_config, start_logging
 from cgan_dist.saved import build_sampler, check_resumable
 from cgan_dist.step import TrainStep
 from cgan_dist.tracking import build_trackers
 from cgan_dist.trainer import Trainer
+from cgan_dist.watchdog import Watchdog
 
 LABELS_LOOKED_AT = 100_000
 """Images whose labels stand for the data's joint distribution; shards are shuffled, so the first are a fair sample."""
@@ -48,15 +55,17 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
             network.to(memory_format=torch.channels_last)
     ema = Ema(networks.generator)
     ema.network.to(accelerator.device)
+    if config.train.sync_batch_norm and accelerator.device.type == "cuda" and accelerator.num_processes > 1:
+        nn.SyncBatchNorm.convert_sync_batchnorm(networks.generator)  # in place: it is not itself a batch norm
+        if not networks.objective.gradient_penalties:  # SyncBatchNorm has no second derivative
+            nn.SyncBatchNorm.convert_sync_batchnorm(networks.discriminator)
     g_tables, d_tables = (
         large_tables(net, config.optim.tables) for net in (networks.generator, networks.discriminator)
     )
     leave_out_of_ddp(networks.generator, g_tables)
     leave_out_of_ddp(networks.discriminator, d_tables)
     if config.train.compile:
-        networks.generator.compile()
-        if not networks.objective.gradient_penalties:  # torch.compile has no second derivative
-            networks.discriminator.compile()
+        _compile(networks)
     generator, discriminator = accelerator.prepare(networks.generator, networks.discriminator)
     g_config, d_config = config.optim.generator or config.optim, config.optim.discriminator or config.optim
     return TrainStep(
@@ -74,6 +83,19 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
     )
 
 
+def _compile(networks: Networks) -> None:
+    """Compiles G, and D where torch.compile can.
+
+    It has no second derivative, and what spectral norm changes in one forward pass it wants back in the backward pass
+    of another.
+    """
+    for network in (networks.generator, networks.discriminator):
+        compile_around_rows_(network)
+    networks.generator.compile()
+    if not networks.objective.gradient_penalties and not any(map(is_parametrized, networks.discriminator.modules())):
+        networks.discriminator.compile()
+
+
 def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     """Builds a whole run and restores its newest checkpoint, if it has one; every rank calls it.
 
@@ -86,33 +108,48 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     """
     inputs = check_inputs(config, launched_world_size(), launched_rank())
     networks = build_networks(config, inputs.spec, inputs.label_space)
+    kept = config.checkpoint
     checkpoints = Checkpoints(
-        config.run.folder / "checkpoints", config.checkpoint.keep_last, config.checkpoint.keep_every_images
+        config.run.folder / "checkpoints", kept.keep_last, kept.keep_every_images, kept.keep_best, kept.best_is
     )
     lock = lock_run(config.run.folder) if launched_rank() == 0 else None
+    if lock is not None:
+        clear_marks(config.run.folder)
     start_logging(config.run.folder if launched_rank() == 0 else None)
     first = checkpoints.newest() or (find_checkpoint(start_from) if start_from else None)
     if first is not None:
-        check_resumable(first, inputs.spec, networks)
+        check_resumable(first, config, inputs, networks)
+    rollbacks = RollbackBook(config.run.folder / BOOK, config.guard.max_rollbacks)
     stored = torch.from_numpy(inputs.shards.labels(LABELS_LOOKED_AT))
     distribution = LabelDistribution.of(inputs.label_space.select(stored), seed=config.run.seed)
-    accelerator = build_accelerator(inputs.precision)
+    accelerator = build_accelerator(inputs.precision, config.train.tf32)
     step = build_step(config, inputs, networks, accelerator)
-    trainer = Trainer(
+    rollbacks.share(from_main)
+    maintenance = Maintenance(
         config=config,
         folder=config.run.folder,
         step=step,
-        loader=_loader(config, inputs.shards, accelerator),
+        shards=inputs.shards,
         sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
         evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate.metrics, config.evaluate.count),
         checkpoints=checkpoints,
-        stop=StopRequest(config.train.max_hours),
-        lock=lock,
+        alarms=Alarms(config.guard),
         facts={
             "config": config.model_dump(),
             "data": inputs.spec.to_dict(),
             "versions": {"cgan_dist": __version__, "torch": torch.__version__, "accelerate": accelerate.__version__},
         },
+    )
+    trainer = Trainer(
+        config=config,
+        folder=config.run.folder,
+        step=step,
+        loader=_loader(config, inputs.shards, accelerator),
+        maintenance=maintenance,
+        stop=StopRequest(config.run.folder, config.train.max_hours, config.train.leave_minutes),
+        rollbacks=rollbacks,
+        watchdog=Watchdog(config.guard.stuck_minutes, config.run.folder, accelerator.process_index),
+        lock=lock,
     )
     logger.info(
         "Run %s: %d process(es) on %s, precision %s, batch %d = %d x %d images",
@@ -127,7 +164,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     _resume(trainer, first)
     if accelerator.is_main_process:
         save_config(config)
-        trainer.trackers = build_trackers(
+        maintenance.trackers = build_trackers(
             config.tracking.trackers,
             config.run.folder,
             trainer.images_seen,

@@ -1,90 +1,43 @@
-"""Checkpoints: a directory that is either whole or absent, and nothing in it that can run code.
+"""The checkpoints of a run: written in the background, kept by rules, and never taken unless whole.
 
-Written to `step-….tmp`, each file flushed to disk, a manifest with sizes and sha256 last, then renamed; `latest` is
-replaced after that, and old ones are pruned. Loading verifies the manifest and falls back to the one before.
+A checkpoint is written to `step-….tmp`, each file flushed to disk, a manifest with sizes and sha256 last, then renamed;
+then `latest` and `best` are replaced, and what is not to be kept is removed. Loading verifies the manifest and falls
+back to the one before.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import logging
 import os
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save
 from torch import Tensor
 
+from cgan_dist.checkpoint_folder import FILES_MANIFEST, Checkpoint, DamagedCheckpoint, images_of
+from cgan_dist.checkpoint_writer import (
+    BackgroundWriter,
+    folders_in,
+    is_gone,
+    pointed_at,
+    refusals_explained,
+    write_folder,
+    write_pointer,
+)
 from cgan_dist.errors import UserError
+from cgan_dist.retention import BEST, Retention
+from cgan_dist.score import Best
+from cgan_dist.snapshot import Snapshot
 
-FILES_MANIFEST = "files.json"
-STATE = "state.json"
+__all__ = ["Checkpoint", "Checkpoints", "DamagedCheckpoint", "find_checkpoint"]
+
+CHECKPOINTS = "checkpoints"
 LATEST = "latest"
 
 logger = logging.getLogger(__name__)
-
-
-class DamagedCheckpoint(Exception):
-    """A checkpoint folder whose content is not what its manifest says; the text says what."""
-
-
-class Checkpoint:
-    """One verified checkpoint folder.
-
-    Args:
-        folder: `…/checkpoints/step-…`.
-
-    Raises:
-        DamagedCheckpoint: if a file is missing, has another size or another sha256.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._verify()
-        self.state: dict[str, Any] = json.loads((folder / STATE).read_bytes())
-
-    @property
-    def images_seen(self) -> int:
-        """The clock at which it was saved."""
-        return int(self.state["images_seen"])
-
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """Loads a network's state dict by the name it was saved under."""
-        return load_file(self.folder / f"{name}.safetensors")
-
-    def optimizer(self, name: str) -> dict[str, Any]:
-        """Loads an optimizer's state dict by the name it was saved under.
-
-        Raises:
-            UserError: if there is none: the run was trained with another optim.tables.
-        """
-        if not (self.folder / f"{name}.pt").exists():
-            raise UserError(f"{self.folder}: no {name} in it; that run had another optim.tables, or other labels.")
-        return torch.load(  # type: ignore[no-any-return]
-            self.folder / f"{name}.pt", map_location="cpu", weights_only=True
-        )
-
-    def _verify(self) -> None:
-        try:
-            listed = json.loads((self.folder / FILES_MANIFEST).read_bytes())["files"]
-            for name, facts in listed.items():
-                content = (self.folder / name).read_bytes()
-                if len(content) != facts["bytes"]:
-                    raise DamagedCheckpoint(f"{name} has {len(content)} bytes, expected {facts['bytes']}")
-                if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-                    raise DamagedCheckpoint(f"{name} has another sha256 than when it was written")
-        except FileNotFoundError as error:
-            raise DamagedCheckpoint(f"{Path(error.filename).name} is missing") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DamagedCheckpoint(f"{FILES_MANIFEST} cannot be read: {error}") from error
-        if STATE not in listed:
-            raise DamagedCheckpoint(f"{FILES_MANIFEST} does not list {STATE}")
 
 
 class Checkpoints:
@@ -94,12 +47,21 @@ class Checkpoints:
         folder: `RUN/checkpoints`; made by the first `save`.
         keep_last: how many of the newest stay.
         keep_every_images: those at multiples of this stay for ever; null for none.
+        keep_best: name of the score, without `eval/`, by which the best one stays as well; null for none.
+        best_is: which score is best; null takes it from the name.
     """
 
-    def __init__(self, folder: Path, keep_last: int = 2, keep_every_images: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep_last: int = 2,
+        keep_every_images: int | None = None,
+        keep_best: str | None = None,
+        best_is: Best | None = None,
+    ) -> None:
         self.folder = folder
-        self.keep_last = keep_last
-        self.keep_every_images = keep_every_images
+        self.retention = Retention(folder, keep_last, keep_every_images, keep_best, best_is)
+        self._writer = BackgroundWriter()
 
     def save(
         self,
@@ -107,105 +69,138 @@ class Checkpoints:
         networks: Mapping[str, Mapping[str, Tensor]],
         optimizers: Mapping[str, Mapping[str, Any]],
         state: Mapping[str, Any],
+        scores: Mapping[str, float] | None = None,
+        wait: bool = False,
     ) -> Path:
-        """Writes one checkpoint; only the main process calls it.
+        """Copies everything to host memory and leaves the writing to a thread; only the main process calls it.
 
         Args:
             images_seen: the clock, and the folder's name.
             networks: name to state dict.
             optimizers: name to state dict.
-            state: JSON-ready values; `images_seen` is added.
+            state: JSON-ready values; `images_seen` and `scores` are added.
+            scores: what evaluation says at this point of the clock, with or without `eval/`; none if it was not asked.
+            wait: return when it is on disk; for the last one. It is written even if the one before could not be.
+
+        Returns:
+            The folder that there will be.
 
         Raises:
-            UserError: if the disk refuses; what was saved before stays.
+            UserError: if the disk refuses, or, where `wait` is false, refused the one before; what is there stays.
         """
-        final = self.folder / f"step-{images_seen:012d}"
-        fresh = final.with_suffix(".tmp")
         try:
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            contents = {f"{name}.safetensors": save(_contiguous(tensors)) for name, tensors in networks.items()}
-            contents |= {f"{name}.pt": _torch_bytes(values) for name, values in optimizers.items()}
-            contents[STATE] = json.dumps(dict(state) | {"images_seen": images_seen}, indent=1).encode()
-            files = {name: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for name, c in contents.items()}
-            contents[FILES_MANIFEST] = json.dumps({"files": files}, indent=1).encode()
-            for name, content in contents.items():
-                _write(fresh / name, content)
-            shutil.rmtree(final, ignore_errors=True)
-            fresh.rename(final)
-            _sync_folder(self.folder)
-            _write(self.folder / (LATEST + ".tmp"), final.name.encode())
-            (self.folder / (LATEST + ".tmp")).replace(self.folder / LATEST)
-        except OSError as error:
-            raise UserError(
-                f"{fresh}: cannot write the checkpoint: {error.strerror or error}. Earlier checkpoints are "
-                "untouched; free space or mend the folder, then give the same command again."
-            ) from error
-        self._prune(images_seen)
+            self.wait()
+        except UserError:
+            if not wait:
+                raise
+        final = self.folder / f"step-{images_seen:012d}"
+        snapshot = Snapshot.take(images_seen, networks, optimizers, state, scores or {})
+        self.retention.tell_unknown(scores or {})
+        self._writer.start(partial(self._write, snapshot, final))
+        if wait:
+            self.wait()
         return final
 
+    def wait(self) -> None:
+        """Waits until nothing is being written.
+
+        Raises:
+            UserError: if the disk refused; told once.
+        """
+        self._writer.wait()
+
     def newest(self) -> Checkpoint | None:
-        """Returns the newest whole checkpoint, or None, and says what is wrong with newer ones."""
-        for folder in reversed(self._saved()):
-            try:
-                return Checkpoint(folder)
-            except DamagedCheckpoint as damage:
-                logger.warning("%s is damaged (%s); trying the one before.", folder, damage)
+        """Returns the newest whole checkpoint and says what is wrong with newer ones; None if none was ever written.
+
+        Raises:
+            UserError: if there are checkpoints, but all are damaged: beginning anew is for the user to decide.
+        """
+        damages = []
+        for found in self.survey():
+            if isinstance(found, Checkpoint):
+                return found
+            damages.append(f"{found.folder.name}: {found.what}")
+            logger.warning("%s is damaged (%s); trying the one before.", found.folder, found.what)
+        if damages:
+            raise UserError(
+                f"{self.folder}: no whole checkpoint in it:\n  " + "\n  ".join(damages) + "\nBring back a copy of one, "
+                f"or remove {self.folder} to begin this run anew."
+            )
         return None
 
-    def _saved(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"step-\d+", path.name))
+    def whole(self) -> list[Checkpoint]:
+        """Returns all whole checkpoints that training can go back to, the newest first."""
+        return [found for found in self.survey() if isinstance(found, Checkpoint)]
 
-    def _prune(self, images_seen: int) -> None:
-        for folder in self._saved():
-            if int(folder.name.removeprefix("step-")) > images_seen:  # damaged, or of a future that is being redone
-                shutil.rmtree(folder, ignore_errors=True)
-        for folder in self._saved()[: -self.keep_last]:
-            images = int(folder.name.removeprefix("step-"))
-            if not self.keep_every_images or images % self.keep_every_images:
-                shutil.rmtree(folder, ignore_errors=True)
+    def survey(self, prefix: str = "step-") -> Iterator[Checkpoint | DamagedCheckpoint]:
+        """Verifies one checkpoint after the other, the newest first, in the order in which `newest` tries them.
+
+        Args:
+            prefix: of the folders' names; "" for those too that no run goes on from.
+
+        Raises:
+            UserError: if the folder cannot be listed, or what was being written could not be.
+        """
+        self.wait()
+        for folder in reversed(folders_in(self.folder, prefix)):
+            try:
+                yield Checkpoint(folder)
+            except DamagedCheckpoint as damage:
+                if not is_gone(folder):  # by the hand of a running training
+                    yield damage
+
+    def go_back(self, images_seen: int) -> None:
+        """Forgets what is later than a checkpoint that training went back to, so that a new start takes that one too.
+
+        The best one so far stays, but no run goes on from it. Only the main process calls it.
+
+        Raises:
+            UserError: if the disk refuses.
+        """
+        self.wait()
+        with refusals_explained(self.folder):
+            self.retention.apply(images_seen)
+            for folder in folders_in(self.folder, "step-")[-1:]:
+                write_pointer(self.folder / LATEST, folder.name)
+
+    def _write(self, snapshot: Snapshot, final: Path) -> None:
+        with refusals_explained(final):
+            write_folder(snapshot.files(), final)
+            self.retention.written(final)
+            write_pointer(self.folder / LATEST, final.name)
+            self.retention.apply(images_of(final))
 
 
 def find_checkpoint(path: Path) -> Checkpoint:
-    """Opens the checkpoint that `path` names: a run folder (its newest whole one) or one `step-…` folder.
+    """Opens the checkpoint that `path` names.
+
+    Args:
+        path: a run folder or its `checkpoints` (the newest whole one is taken), one `step-…` folder, or the file
+            `checkpoints/latest` or `checkpoints/best`.
 
     Raises:
         UserError: if there is none, or the one named is damaged.
     """
-    if (path / FILES_MANIFEST).exists() or re.fullmatch(r"step-\d+", path.name):
-        try:
-            return Checkpoint(path)
-        except DamagedCheckpoint as damage:
-            raise UserError(f"{path}: damaged checkpoint: {damage}.") from damage
-    found = Checkpoints(path / "checkpoints").newest()
+    is_pointer = os.path.exists(path) or path.parent.name == CHECKPOINTS
+    if path.name in (LATEST, BEST) and not os.path.isdir(path) and is_pointer:
+        return _follow(path)
+    if os.path.exists(path / FILES_MANIFEST) or re.fullmatch(r"(step|kept)-\d+", path.name):
+        return Checkpoint(path)
+    found = Checkpoints(path if path.name == CHECKPOINTS else path / CHECKPOINTS).newest()
     if found is None:
-        what = "no whole checkpoint in it" if path.is_dir() else "no such folder"
+        what = "no whole checkpoint in it" if os.path.isdir(path) else "no such folder"
         raise UserError(f"{path}: {what}; expected a run folder such as runs/demo, or one of its checkpoints/step-….")
     return found
 
 
-def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _torch_bytes(values: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _follow(pointer: Path) -> Checkpoint:
+    name = pointed_at(pointer)
+    if name is None and pointer.name == BEST and not pointer.exists():
+        raise UserError(
+            f"{pointer}: no checkpoint was kept as the best; set checkpoint.keep_best and evaluate.metrics."
+        )
+    if name is None:
+        raise UserError(f"{pointer}: it names no checkpoint; give a step-… folder beside it, or the run folder.")
+    if not os.path.isdir(pointer.parent / name):
+        raise UserError(f"{pointer}: it names {name}, which is not there; give a step-… folder, or the run folder.")
+    return Checkpoint(pointer.parent / name)

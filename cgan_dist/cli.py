@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[SECTION.KEY=VALUE]..
 EXIT_USER_ERROR = 2
 SILENT_SECONDS = 3
 SHEET = "contact-sheet.png"
-HISTOGRAM_COLUMNS = 40
+HISTOGRAM_COLUMNS, HISTOGRAM_ROWS = 40, 200
 GRID_COLUMNS = 16
 GRID_CLASSES = 64
 
@@ -83,8 +84,7 @@ def train(config: Path, trackers: tuple[str, ...], start_from: Path | None, over
     try:
         trainer.fit()
     finally:
-        if trainer.trackers is not None:
-            trainer.trackers.close()
+        trainer.maintenance.close()
     accelerator = trainer.accelerator
     del trainer
     leave_group(accelerator)
@@ -184,13 +184,24 @@ def _describe(shards: ShardSet, sheet: Path) -> None:
         f"labels: {manifest.labels.kind}"
     )
     widest = max(manifest.histogram.values(), default=0) or 1
-    for name, count in manifest.histogram.items():
+    for name, count in islice(manifest.histogram.items(), HISTOGRAM_ROWS):
         click.echo(f"  {name:24} {count:>9,} {'#' * round(HISTOGRAM_COLUMNS * count / widest)}")
+    if (more := len(manifest.histogram) - HISTOGRAM_ROWS) > 0:
+        click.echo(f"  and {more:,} more, in {shards.storage.location}'s manifest")
     try:
         contact_sheet(shards).save(sheet, format="PNG")
     except OSError as error:
         raise UserError(f"{sheet}: cannot write the contact sheet: {error.strerror or error}.") from error
     click.echo(f"contact sheet: {sheet}")
+
+
+@main.command("resume-info", cls=UserCommand)
+@click.argument("run", type=click.Path(path_type=Path))
+def resume_info(run: Path) -> None:
+    """Say what a run folder holds, which of its checkpoints are whole, and where the next start goes on."""
+    from cgan_dist.resume_info import describe_run
+
+    click.echo(describe_run(run))
 
 
 @main.command(cls=UserCommand)

@@ -10,15 +10,18 @@ import contextlib
 import gc
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import cast
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from cgan_dist.errors import UserError
 
@@ -35,21 +38,25 @@ def launched_world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def has_gpu() -> bool:
+    """Whether a CUDA GPU is there and not forbidden by ACCELERATE_USE_CPU."""
+    return torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("1", "true", "yes")
+
+
 def resolve_precision(precision: str) -> str:
     """Turns `auto` into `bf16` on a GPU that has it, else `no`, and refuses what this machine cannot do.
 
     Raises:
         UserError: for fp16 without a GPU, where Accelerate would silently run float32.
     """
-    has_gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("1", "true", "yes")
-    if precision == "fp16" and not has_gpu:
+    if precision == "fp16" and not has_gpu():
         raise UserError("train.precision: fp16 needs a GPU, and none is in use; expected auto, no or bf16.")
     if precision != "auto":
         return precision
-    return "bf16" if has_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return "bf16" if has_gpu() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
 
 
-def build_accelerator(precision: str) -> Accelerator:
+def build_accelerator(precision: str, tf32: bool = True) -> Accelerator:
     """Joins the process group, if there is one, and picks the device.
 
     Every rank must call it, once. Buffers are not broadcast in forward passes: they start equal, because every rank
@@ -57,11 +64,16 @@ def build_accelerator(precision: str) -> Accelerator:
 
     Args:
         precision: `no`, `fp16` or `bf16`, from `resolve_precision`.
+        tf32: let GPUs multiply float32 with ten bits of mantissa.
     """
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True  # image sizes never change
     # Its successor, forward_sync_buffers, is not among the arguments that Accelerate passes on (1.15).
     warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated", category=FutureWarning)
     # A kernel of one channel has the same order in memory in both layouts; copying its few gradients costs nothing.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
+    _rejoin_after_restart()
     return Accelerator(
         mixed_precision=precision,
         cpu=not torch.accelerator.is_available(),
@@ -69,6 +81,26 @@ def build_accelerator(precision: str) -> Accelerator:
             DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True),
             InitProcessGroupKwargs(timeout=timedelta(minutes=TIMEOUT_MINUTES)),
         ],
+    )
+
+
+def _rejoin_after_restart() -> None:
+    """Joins the group under keys of its own when a launcher with `--max_restarts` has started the processes again.
+
+    With the static rendezvous, accelerate's default, the store is the one of the first start, and torch (2.14) reads
+    the addresses of dead processes from it: one restart in three hangs.
+    """
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt == "0" or launched_world_size() == 1 or dist.is_initialized():
+        return
+    timeout = timedelta(minutes=TIMEOUT_MINUTES)
+    store, rank, world_size = next(rendezvous("env://", timeout=timeout))
+    dist.init_process_group(
+        "nccl" if has_gpu() else "gloo",
+        store=PrefixStore(f"attempt {attempt}", store),
+        rank=rank,
+        world_size=world_size,
+        timeout=timeout,
     )
 
 
@@ -157,24 +189,59 @@ def mean_over_ranks(accelerator: Accelerator, values: Mapping[str, Tensor]) -> d
     return dict(zip(values, reduced.tolist(), strict=True))
 
 
-def any_rank(accelerator: Accelerator, flag: bool) -> bool:
-    """True on every rank if true on any; every rank must call it."""
-    reduced = cast(Tensor, accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), reduction="sum"))
-    return bool(reduced.item() > 0)
+def greatest_over_ranks(accelerator: Accelerator, values: Tensor) -> list[float]:
+    """The greatest of each of (n,) values over all ranks, in one collective; every rank must call it."""
+    rows = cast(Tensor, accelerator.gather(values.to(accelerator.device, torch.float32)[None]))
+    return rows.amax(0).tolist()
 
 
-def average_buffers(accelerator: Accelerator, networks: Iterable[nn.Module]) -> None:
-    """Averages running batch statistics over ranks, in place and in one collective; every rank must call it.
+@contextlib.contextmanager
+def averaged_buffers(accelerator: Accelerator, networks: Sequence[nn.Module]) -> Iterator[Tensor]:
+    """Within, running batch statistics are their averages over ranks; afterwards each rank has its own again.
 
-    Each rank's batch norm sees its own share of the batch. A mean over ranks commutes with the running average, so it
-    does not matter how often this is called, up to rounding.
+    Each rank's batch norm sees its own share of the batch. A mean over ranks commutes with the running average, so what
+    is shown and saved is the same however often this is called, and training does not notice that it was.
+
+    Yields:
+        (R, n): every rank's own statistics, for `own_buffers`. Every rank must call it.
     """
-    buffers = [b for network in networks for b in network.buffers() if b.is_floating_point() and b.numel()]
+    buffers = _floating_buffers(networks)
+    own = torch.cat([buffer.flatten() for buffer in buffers]) if buffers else torch.empty(0, device=accelerator.device)
     if accelerator.num_processes == 1 or not buffers:
+        yield own[None]
         return
-    flat = cast(Tensor, accelerator.reduce(torch.cat([b.flatten() for b in buffers]), reduction="mean"))
+    rows = cast(Tensor, accelerator.gather(own[None]))
+    _fill(buffers, rows.mean(0))
+    try:
+        yield rows
+    finally:
+        _fill(buffers, own)
+
+
+def own_buffers(accelerator: Accelerator, networks: Sequence[nn.Module], rows: Tensor) -> None:
+    """Gives each rank its own statistics back, from (R, n) of as many ranks; of another number, averages stay."""
+    if len(rows) == accelerator.num_processes > 1:
+        _fill(_floating_buffers(networks), rows[accelerator.process_index].to(accelerator.device))
+
+
+def _floating_buffers(networks: Iterable[nn.Module]) -> list[Tensor]:
+    return [b for network in networks for b in network.buffers() if b.is_floating_point() and b.numel()]
+
+
+def _fill(buffers: Sequence[Tensor], flat: Tensor) -> None:
     for buffer, values in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):
         buffer.copy_(values.view_as(buffer))
+
+
+def differing_replicas(accelerator: Accelerator, networks: Mapping[str, nn.Module]) -> list[str]:
+    """Names of networks whose parameters are not the same, bit for bit, on every rank; every rank must call it."""
+    sums = [
+        torch.stack([p.detach().contiguous().view(torch.int32).sum(dtype=torch.int64) for p in network.parameters()])
+        for network in networks.values()
+    ]
+    rows = cast(Tensor, accelerator.gather(torch.cat(sums)[None]))
+    same = (rows == rows[0]).all(0).split([len(part) for part in sums])
+    return [name for name, part in zip(networks, same, strict=True) if not bool(part.all())]
 
 
 def from_main(value: object) -> object:

@@ -81,7 +81,8 @@ def _one_iteration(config: Config, inputs: Inputs, networks: Networks) -> dict[s
     spec = inputs.spec
     shape = (IMAGES, spec.channels, spec.height, spec.width)
     labels = inputs.shards.take(inputs.shards.open(0), np.arange(IMAGES)).labels
-    fake = Batch(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8), torch.from_numpy(labels))
+    images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    fake = Batch(images.to(accelerator.device), torch.from_numpy(labels).to(accelerator.device))
     step.iterate(iter([fake] * train.plan.count("D")), images_seen=0)
     return {name: float(value) for name, value in step.meter.means().items()}
 

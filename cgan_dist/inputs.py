@@ -11,7 +11,7 @@ from cgan_dist.augment import AUGMENTATIONS
 from cgan_dist.augment.base import Pipeline
 from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.config import Config, DataConfig
+from cgan_dist.config import Config
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
@@ -19,8 +19,10 @@ from cgan_dist.distributed import resolve_precision
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import check_metrics
 from cgan_dist.losses.penalties import GRADIENT_PENALTIES
+from cgan_dist.optimizer import rows_of_large_tables
 from cgan_dist.run_folder import check_config_unchanged
 from cgan_dist.schedule import largest
+from cgan_dist.sections import DataConfig
 from cgan_dist.tracking import check_trackers
 from cgan_dist.types import DataSpec
 
@@ -62,7 +64,7 @@ def check_inputs(config: Config, world_size: int, rank: int, everything: bool = 
     check_config_unchanged(config)
     check_trackers(config.tracking.trackers)
     check_metrics(config.evaluate.metrics, label_space)
-    _check_precision(config, precision)
+    _check_precision(config, precision, label_space)
     return Inputs(shards=shards, spec=spec, label_space=label_space, augment=_augment(config.data), precision=precision)
 
 
@@ -85,6 +87,9 @@ def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
 
 
 def _augment(config: DataConfig) -> Pipeline:
+    for number, name in enumerate(config.augment):
+        if name in config.augment[:number]:
+            raise UserError(f"data.augment.{number}: '{name}' is there twice; name each augmentation once.")
     parts = {name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.augment}
     return Pipeline(parts, half_range=-PIXEL_RANGES[config.pixels].offset)
 
@@ -97,7 +102,7 @@ def _check_channels(config: DataConfig, spec: DataSpec) -> None:
         )
 
 
-def _check_precision(config: Config, precision: str) -> None:
+def _check_precision(config: Config, precision: str, label_space: LabelSpace) -> None:
     if precision != "fp16":
         return
     if any(largest(weight) > 0 for name, weight in config.loss.penalties.items() if name in GRADIENT_PENALTIES):
@@ -105,8 +110,9 @@ def _check_precision(config: Config, precision: str) -> None:
             "train.precision: fp16 with penalties on gradients is not supported: small gradients of the penalty would "
             "vanish. Take bf16 or no."
         )
-    if config.optim.tables != "dense":
+    if label_space.layout.one_hot >= rows_of_large_tables(config.optim.tables):
         raise UserError(
-            "train.precision: fp16 with optim.tables other than dense is not supported: two optimizers of one network "
-            "cannot share a loss scale. Take bf16, or optim.tables=dense."
+            f"train.precision: fp16 with optim.tables={config.optim.tables} is not supported for "
+            f"{label_space.layout.one_hot:,} classes: their tables have an optimizer of their own, and two optimizers "
+            "of one network cannot share a loss scale. Take bf16, or optim.tables=dense."
         )

@@ -15,13 +15,14 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Discrimi
 from cgan_dist.conditioning.generator import GENERATOR_WAYS
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.config import Config, Named
+from cgan_dist.config import Config
 from cgan_dist.errors import UserError
 from cgan_dist.losses import ADVERSARIAL
 from cgan_dist.losses.objective import Objective
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 from cgan_dist.randomness import derive_seed
 from cgan_dist.registry import Registry
+from cgan_dist.sections import Named
 from cgan_dist.types import DataSpec
 
 
@@ -83,7 +84,10 @@ def _build_ways(
             f"{where}: found [], so the network would not see the label; expected at least one of "
             f"{', '.join(sorted(registry.table))}, or conditioning.labels=none for a GAN without a condition."
         )
-    return {
-        way.name.rpartition(":")[2]: registry.build(way.name, f"{where}.{number}", way.args, layout=layout, **interface)
-        for number, way in enumerate(ways)
-    }
+    built: dict[str, Any] = {}
+    for number, way in enumerate(ways):
+        name = way.name.rpartition(":")[2]
+        if name in built:
+            raise UserError(f"{where}.{number}: '{way.name}' is a second way named '{name}'; rename its class.")
+        built[name] = registry.build(way.name, f"{where}.{number}", way.args, layout=layout, **interface)
+    return built

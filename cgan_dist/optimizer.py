@@ -1,17 +1,18 @@
-"""Adam for one network, its rates by schedule, and large label tables apart."""
+"""Adam for one network, its rates by schedule, large label tables apart, and no update by what is not finite."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Any, Literal, cast
 
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
-from torch import nn
+from torch import Tensor, nn
 
 from cgan_dist.conditioning.linear import rows_only_
-from cgan_dist.config import AdamConfig
 from cgan_dist.schedule import value_at
+from cgan_dist.sections import AdamConfig
 
 LARGE_TABLE_ROWS = 640
 """A batch of 64 touches a tenth of such a table: from here on `auto` updates the rows of the batch only."""
@@ -23,11 +24,20 @@ class NetworkOptimizer:
     Rows of classes that are not in the batch keep their values and moments (torch's SparseAdam); dense Adam would move
     them by what is left of their momentum, at a cost that grows with the number of classes.
 
+    An update whose gradients are not finite, or too large to be squared, is skipped: weights, moments and the count of
+    steps stay. The device decides, and the host does not wait for it, except for a network with `tables`. With a
+    gradient scaler (fp16) it is the scaler that skips.
+
     Args:
         accelerator: of this process.
         network: raw, on its device.
         config: rates and betas, each a schedule.
         tables: parameters of the network with sparse gradients, from `large_tables`.
+
+    Attributes:
+        skips: (2,) float32 on the device, the same on every rank: updates skipped in this process's life, and how many
+            of the last were skipped in a row. What a scaler skips counts as in a row only at a scale of 1 or less: to
+            halve a scale that is too large is its work.
     """
 
     def __init__(
@@ -35,32 +45,73 @@ class NetworkOptimizer:
     ) -> None:
         self.config = config
         self.tables = tables
+        self.scaler = accelerator.scaler
+        self.skips = torch.zeros(2, device=accelerator.device)
         apart = set(map(id, self.tables))
-        dense = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
+        self.dense = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
         lr, betas = self._rates(0)
-        optimizers: dict[str, torch.optim.Optimizer] = {"adam": torch.optim.Adam(dense, lr=lr, betas=betas, fused=True)}
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "adam": torch.optim.Adam(self.dense, lr=lr, betas=betas, fused=True)
+        }
         if self.tables:
             optimizers["rows"] = torch.optim.SparseAdam(self.tables, lr=lr, betas=betas)
         self.optimizers: dict[str, AcceleratedOptimizer] = {
             name: accelerator.prepare_optimizer(optimizer) for name, optimizer in optimizers.items()
         }
 
-    def step(self, images_seen: int) -> None:
-        """Changes the weights at this point of the clock and forgets the gradients."""
+    @torch.no_grad()
+    def step(self, images_seen: int) -> Tensor:
+        """Changes the weights at this point of the clock, or skips the update, and forgets the gradients.
+
+        Returns:
+            Scalar float32 on the device, the same on every rank: 1 if the gradients were bad, else 0.
+        """
         lr, betas = self._rates(images_seen)
+        bad = self._bad()
+        self._count(bad)
+        if self.scaler is None:
+            self.optimizers["adam"].optimizer.found_inf = bad  # how a scaler tells fused Adam to leave all as it is
+        skip_on_host = bool(self.tables) and bool(bad)  # SparseAdam cannot be told, and waits for the device anyway
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"], group["betas"] = lr, betas
-            optimizer.step()
+            if not skip_on_host:
+                optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        return bad
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Returns state dicts by name; `restore` takes them back."""
         return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
     def restore(self, name: str, state: dict[str, Any]) -> None:
-        """Takes one state dict of `state`; the rates stay those of the config."""
-        self.optimizers[name].load_state_dict(state)
+        """Takes one state dict of `state`; the rates stay those of the config, and a row of skips ends."""
+        optimizer = self.optimizers[name]
+        optimizer.load_state_dict(state)
+        for parameter, moments in optimizer.optimizer.state.items():
+            for key, moment in moments.items():
+                laid_out = isinstance(moment, Tensor) and moment.shape == parameter.shape
+                if laid_out and moment.stride() != parameter.stride():  # of a run with another train.channels_last
+                    moments[key] = torch.empty_like(parameter).copy_(moment)  # fused Adam goes by place in memory
+        self.skips[1].zero_()
+
+    def _bad(self) -> Tensor:
+        """Squares norms, because Adam squares gradients: a second moment of inf would hold its weight for ever."""
+        for table in self.tables:
+            table.grad = cast(Tensor, table.grad).coalesce()
+        gradients = [parameter.grad for parameter in self.dense if parameter.grad is not None]
+        gradients += [cast(Tensor, table.grad).values() for table in self.tables]
+        if not gradients:
+            return torch.zeros((), device=self.skips.device)
+        return 1 - torch.stack(torch._foreach_norm(gradients)).square().isfinite().all().float()
+
+    def _count(self, bad: Tensor) -> None:
+        """In place, on the device."""
+        every, in_a_row = self.skips.unbind()
+        every.add_(bad)
+        if self.scaler is not None:
+            bad = bad * (self.scaler.scale(torch.ones_like(bad)) <= 1)
+        in_a_row.add_(1).mul_(bad)
 
     def _rates(self, images_seen: int) -> tuple[float, tuple[float, float]]:
         first, second = (value_at(beta, images_seen) for beta in self.config.betas)
@@ -74,6 +125,9 @@ def large_tables(network: nn.Module, tables: Literal["auto", "dense", "rows"]) -
         network: raw, before DDP.
         tables: `dense` for none, `rows` for all, `auto` for those from 640 rows on.
     """
-    if tables == "dense":
-        return []
-    return rows_only_(network, at_least=LARGE_TABLE_ROWS if tables == "auto" else 1)
+    return rows_only_(network, at_least=rows_of_large_tables(tables))
+
+
+def rows_of_large_tables(tables: Literal["auto", "dense", "rows"]) -> float:
+    """From how many rows on a table is large; infinite where none is."""
+    return {"auto": LARGE_TABLE_ROWS, "dense": math.inf, "rows": 1}[tables]

@@ -1,15 +1,40 @@
-"""When to stop early: a signal from the user or the scheduler, or the end of the time allowed."""
+"""When to stop early: a signal, a file, the end of the time allowed or of the job; and the marks left for later."""
 
 from __future__ import annotations
 
+import enum
+import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+STOP, REQUEUE = "STOP", "REQUEUE"
+LOOK_SECONDS = 1.0
+"""How often the STOP file is looked for: on shared storage a look is not free."""
+JOB_END = "SLURM_JOB_END_TIME"
+
+
+class Stop(enum.IntEnum):
+    """Whether to stop, and whether to go on later; the greatest of all ranks decides."""
+
+    NO = 0
+    FOR_GOOD = 1
+    """A person asked: Ctrl-C, or an empty STOP file."""
+    FOR_NOW = 2
+    """The scheduler asked, or time is up: the run is marked for requeue."""
+
+
+class Reason(NamedTuple):
+    """Why one process should stop."""
+
+    stop: Stop
+    text: str
 
 
 class StopRequest:
@@ -19,12 +44,19 @@ class StopRequest:
     twice stops at once.
 
     Args:
+        folder: the run folder, where a file STOP asks to stop; its text `requeue` asks to go on later.
         max_hours: wall-clock time from now; null for no bound.
+        leave_minutes: before the end of a Slurm job (SLURM_JOB_END_TIME), to be kept for the checkpoint.
     """
 
-    def __init__(self, max_hours: float | None = None) -> None:
+    def __init__(self, folder: Path, max_hours: float | None = None, leave_minutes: float = 0.0) -> None:
+        self.file = folder / STOP
         self.deadline = time.monotonic() + max_hours * 3600 if max_hours is not None else None
+        end = os.environ.get(JOB_END, "")
+        self.job_end = float(end) - 60 * leave_minutes if end.isdigit() else None
         self.signal: signal.Signals | None = None
+        self._looked = 0.0
+        self._asked: Reason | None = None
         self._previous: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> StopRequest:
@@ -37,14 +69,42 @@ class StopRequest:
             signal.signal(number, handler)
         self._previous = {}
 
-    def reason(self) -> str | None:
+    def reason(self) -> Reason | None:
         """Why this process should stop, or None."""
         if self.signal is not None:
-            return f"received {self.signal.name}"
+            for_good = self.signal is signal.SIGINT
+            return Reason(Stop.FOR_GOOD if for_good else Stop.FOR_NOW, f"received {self.signal.name}")
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            return "train.max_hours is over"
-        return None
+            return Reason(Stop.FOR_NOW, "train.max_hours is over")
+        if self.job_end is not None and time.time() >= self.job_end:
+            return Reason(Stop.FOR_NOW, "the Slurm job is about to end")
+        return self._asked_by_file()
+
+    def _asked_by_file(self) -> Reason | None:
+        if self._asked is not None or time.monotonic() - self._looked < LOOK_SECONDS:
+            return self._asked
+        self._looked = time.monotonic()
+        try:
+            text = self.file.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return None
+        self._asked = Reason(Stop.FOR_NOW if text == "requeue" else Stop.FOR_GOOD, f"there is a file {self.file}")
+        return self._asked
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
         signal.signal(number, self._previous[self.signal])
+
+
+def clear_marks(folder: Path) -> None:
+    """Removes STOP and REQUEUE of an earlier start; only rank 0 calls it, with the run folder locked."""
+    for name in (STOP, REQUEUE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def mark_for_requeue(folder: Path, images_seen: int, reason: str) -> None:
+    """Leaves the file REQUEUE, by which a job script knows that the run is to go on; only rank 0 calls it."""
+    mark = json.dumps({"images": images_seen, "reason": reason}) + "\n"
+    fresh = folder / (REQUEUE + ".tmp")
+    fresh.write_text(mark, encoding="utf-8")
+    fresh.replace(folder / REQUEUE)

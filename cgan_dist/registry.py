@@ -102,7 +102,8 @@ class Registry:
         Values are those of YAML, so a list may stand for a tuple; nothing else is converted.
         """
         try:
-            hints = get_type_hints(inspect.unwrap(target.__init__) if inspect.isclass(target) else target)
+            call = inspect.unwrap(target.__init__) if inspect.isclass(target) else target
+            hints = get_type_hints(call, include_extras=True)  # bounds such as those of `config.Count` count too
         except NameError:  # hints that exist for the type checker only
             hints = {}
         return {

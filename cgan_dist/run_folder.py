@@ -31,11 +31,13 @@ MAY_CHANGE = (
     "train.total_images",
     "train.max_hours",
     "train.micro_batch",
+    "train.leave_minutes",
     "train.compile",
     "sample.",
     "checkpoint.",
     "evaluate.",
     "tracking.",
+    "guard.",
 )
 
 

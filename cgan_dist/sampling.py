@@ -77,8 +77,8 @@ class Sampler:
         """Draws (count, Z)."""
         return draw_latent((count, self.latent_dim), self.latent, torch_generator(self.seed, purpose, *position))
 
-    def grid(self, labels: Tensor, rows: int, z: str, *position: int) -> Image.Image:
-        """Draws a grid: a column for each label, its name above.
+    def cells(self, labels: Tensor, rows: int, z: str, *position: int) -> NDArray[np.uint8]:
+        """Draws what stands in a grid, a column for each label: (rows, columns, H, W, C).
 
         Args:
             labels: of the space.
@@ -92,8 +92,12 @@ class Sampler:
         else:
             latents = self.latents(rows * columns, "random_z", *position)
         images = self.images(latents, torch.cat([labels] * rows))
-        cells = rearrange(images, "(rows columns) c h w -> rows columns h w c", rows=rows).numpy()
-        return draw_grid(cells, self.label_space.describe(labels))
+        cells: NDArray[np.uint8] = rearrange(images, "(rows columns) c h w -> rows columns h w c", rows=rows).numpy()
+        return cells
+
+    def grid(self, labels: Tensor, rows: int, z: str, *position: int) -> Image.Image:
+        """Draws `cells` under the names of their columns."""
+        return draw_grid(self.cells(labels, rows, z, *position), self.label_space.describe(labels))
 
     def balanced(self, labels: Tensor, count: int) -> Drawn:
         """Draws `count` images, the given labels taking turns."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from cgan_dist.checkpoint import Checkpoint
+from cgan_dist.conditioning.linear import large_maps
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
+from cgan_dist.conditioning.spaces.stored import listed
 from cgan_dist.config import Config, parse_config
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator, check_metrics
-from cgan_dist.inputs import build_label_space, open_shards
+from cgan_dist.inputs import Inputs, build_label_space, open_shards
+from cgan_dist.labels import LabelSchema
 from cgan_dist.networks import Networks, build_networks
+from cgan_dist.optimizer import rows_of_large_tables
 from cgan_dist.sampling import Sampler
+from cgan_dist.sections import ConditioningConfig
 from cgan_dist.types import DataSpec
+
+logger = logging.getLogger(__name__)
 
 
 def load_sampler(checkpoint: Checkpoint, seed: int, device: torch.device) -> Sampler:
@@ -50,13 +58,13 @@ def load_evaluation(
     return Evaluator(shards, sampler.label_space, metrics, count), sampler
 
 
-def check_resumable(checkpoint: Checkpoint, spec: DataSpec, networks: Networks) -> None:
+def check_resumable(checkpoint: Checkpoint, config: Config, inputs: Inputs, networks: Networks) -> None:
     """Checks that a checkpoint is of this data and of these networks, before a process group starts.
 
     Raises:
         UserError: saying what differs.
     """
-    before, now = checkpoint.state["data"]["fingerprint"], spec.fingerprint
+    before, now = checkpoint.state["data"]["fingerprint"], inputs.spec.fingerprint
     if before != now:
         raise UserError(
             f"data.path: {checkpoint.folder} was trained on other data (manifest {before[:12]}, now {now[:12]}). "
@@ -71,6 +79,38 @@ def check_resumable(checkpoint: Checkpoint, spec: DataSpec, networks: Networks) 
                     f"{checkpoint.folder}: its {name} is not that of this config: {key} is {saved.get(key)} there and "
                     f"{built.get(key)} here."
                 )
+    _check_tables(checkpoint, config, networks)
+    _compare_labels(checkpoint, config, inputs)
+
+
+def _check_tables(checkpoint: Checkpoint, config: Config, networks: Networks) -> None:
+    """The moments of a table are kept either with those of the other weights or apart from them."""
+    before, now = checkpoint.state["config"]["optim"]["tables"], config.optim.tables
+    for network in (networks.generator, networks.discriminator):
+        apart = [len(large_maps(network, rows_of_large_tables(tables))) for tables in (before, now)]
+        if apart[0] != apart[1]:
+            raise UserError(
+                f"optim.tables: found {now}, but {checkpoint.folder} was trained with {before}, by which other label "
+                f"tables move by rows. Give optim.tables={before}."
+            )
+
+
+def _compare_labels(checkpoint: Checkpoint, config: Config, inputs: Inputs) -> None:
+    """Warns where a network of the same shape learned other labels; to go on from them can be what the user wants."""
+    conditioning = ConditioningConfig.model_validate(checkpoint.state["config"]["conditioning"])
+    before = build_label_space(config.model_copy(update={"conditioning": conditioning}), inputs.spec).schema
+    now = inputs.label_space.schema
+    if before != now:
+        logger.warning(
+            "conditioning.labels: %s learned the labels %s; the same weights now stand for %s.",
+            checkpoint.folder,
+            _shown(before),
+            _shown(now),
+        )
+
+
+def _shown(schema: LabelSchema) -> str:
+    return f"{schema.kind} {listed(list(schema.names))}"
 
 
 def build_sampler(

@@ -19,11 +19,12 @@ from cgan_dist.config import Config
 from cgan_dist.data.pixels import PixelRange
 from cgan_dist.distributed import frozen, gradient_sync, reduce_rows
 from cgan_dist.ema import Ema
+from cgan_dist.guard import KeptBuffers, spread_nonfinite
 from cgan_dist.losses.objective import Objective, View
+from cgan_dist.meter import Meter
 from cgan_dist.optimizer import NetworkOptimizer
 from cgan_dist.randomness import draw_latent, torch_generator
 from cgan_dist.schedule import value_at
-from cgan_dist.tracking import Meter
 from cgan_dist.types import Batch
 
 
@@ -34,7 +35,7 @@ class Micro(NamedTuple):
         real: (B, C, H, W), normalized.
         condition: of the real images, and asked of the fakes.
         z: (B, Z).
-        mix: (B,) in [0, 1), where between real and fake a penalty looks.
+        mix: (B,) in [0, 1), where between real and fake a penalty looks; None where none does.
         view_real: what D is shown of reals.
         view_fake: what D is shown of fakes.
     """
@@ -42,7 +43,7 @@ class Micro(NamedTuple):
     real: Tensor
     condition: Condition
     z: Tensor
-    mix: Tensor
+    mix: Tensor | None
     view_real: View
     view_fake: View
 
@@ -58,6 +59,7 @@ class TrainStep:
         augment: of what D is shown.
         meter: collects scalars, on the device.
         waited_seconds: time spent waiting for data since it was last set to 0.
+        seed: of every draw; the run's until it had to go back to a checkpoint.
     """
 
     config: Config
@@ -77,6 +79,8 @@ class TrainStep:
     def __post_init__(self) -> None:
         self.raw_generator: nn.Module = self.accelerator.unwrap_model(self.generator)
         self.raw_discriminator: nn.Module = self.accelerator.unwrap_model(self.discriminator)
+        self.seed = self.config.run.seed
+        self.kept = KeptBuffers([self.raw_generator, self.raw_discriminator])
         train = self.config.train
         self.images_per_iteration = train.batch_size * train.plan.count("D")
         self.share = train.batch_size // self.accelerator.num_processes
@@ -97,14 +101,20 @@ class TrainStep:
                 current.append(self._next(batches))
             position = images_seen + index * self.config.train.batch_size
             micro_batches = self._micro_batches(current[index], position, phase)
-            self.generator_step(micro_batches, position) if net == "G" else self.discriminator_step(
-                micro_batches, position
-            )
+            self.kept.keep()
+            update = self.generator_step if net == "G" else self.discriminator_step
+            skipped = update(micro_batches, position)
+            self.kept.put_back(skipped)
+            self.meter.add({f"skipped/{net.lower()}": skipped})
         half_life = value_at(self.config.ema.half_life_images, images_seen)
         self.ema.update(self.raw_generator, self.images_per_iteration, half_life)
 
-    def discriminator_step(self, micro_batches: list[Micro], position: int) -> None:
-        """One update of D: only D goes through DDP, and its gradients are reduced once."""
+    def discriminator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
+        """One update of D: only D goes through DDP, and its gradients are reduced once.
+
+        Returns:
+            1 if the update was skipped, see `NetworkOptimizer.step`.
+        """
         G, D = self.raw_generator, self.discriminator
         weights = self.objective.weights(position, position // self.config.train.batch_size)
         for number, (real, condition, z, mix, view_real, view_fake) in enumerate(micro_batches, start=1):
@@ -114,22 +124,26 @@ class TrainStep:
                 loss, scalars = self.objective.discriminator(
                     D, real, fake, condition, weights, view_real, view_fake, mix
                 )
-                self.accelerator.backward(loss / self.rounds)
+                self.accelerator.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
         reduce_rows(self.accelerator, self.optimizer_d.tables, self.rows)
-        self.optimizer_d.step(position)
+        return self.optimizer_d.step(position)
 
-    def generator_step(self, micro_batches: list[Micro], position: int) -> None:
-        """One update of G: only G goes through DDP; D is raw and frozen, gradients pass through it."""
+    def generator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
+        """One update of G: only G goes through DDP; D is raw and frozen, gradients pass through it.
+
+        Returns:
+            1 if the update was skipped, see `NetworkOptimizer.step`.
+        """
         G, D = self.generator, self.raw_discriminator
         for number, (real, condition, z, _, *views) in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
                 loss, scalars = self.objective.generator(D, real, G(z, condition), condition, *views)
-                self.accelerator.backward(loss / self.rounds)
+                self.accelerator.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
-        self.optimizer_g.step(position)
+        return self.optimizer_g.step(position)
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()
@@ -146,18 +160,18 @@ class TrainStep:
         """(B, Z) for this rank."""
         train, net = self.config.train, self.config.generator
         draw = (position,) if train.share_z else (position, phase)
-        generator = torch_generator(self.config.run.seed, "latent", *draw)
+        generator = torch_generator(self.seed, "latent", *draw)
         return self._own(draw_latent((train.batch_size, net.latent_dim), net.latent, generator))
 
     def _mix(self, position: int, phase: int) -> Tensor:
         """(B,) for this rank."""
-        generator = torch_generator(self.config.run.seed, "mix", position, phase)
+        generator = torch_generator(self.seed, "mix", position, phase)
         return self._own(torch.rand(self.config.train.batch_size, generator=generator))
 
     def _views(self, images: str, position: int, phase: int) -> list[View]:
         """One augmentation with its parameters per micro-batch, drawn for the global batch and sliced."""
         parameters = self.augment.draw(
-            self.config.run.seed,
+            self.seed,
             f"{images} {phase}",
             position,
             self.config.train.batch_size,
@@ -172,6 +186,8 @@ class TrainStep:
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
         real = self.pixels.normalize(batch.images, self.config.data.channels)
         condition = self.label_space.encode(self.label_space.select(batch.labels))
-        tensors = (real, condition, self._latents(position, phase), self._mix(position, phase))
+        tensors = (real, condition, self._latents(position, phase))
+        mix = self._mix(position, phase).chunk(self.rounds) if self.objective.needs_mix else [None] * self.rounds
         views = (self._views(images, position, phase) for images in ("real", "fake"))
-        return [Micro(*micro) for micro in zip(*(part.chunk(self.rounds) for part in tensors), *views, strict=True)]
+        parts = (part.chunk(self.rounds) for part in tensors)
+        return [Micro(*micro) for micro in zip(*parts, mix, *views, strict=True)]

@@ -1,5 +1,7 @@
 """Where numbers and pictures go: `metrics.jsonl` always, W&B and TensorBoard as mirrors; the x-axis is images seen.
 
+Alerts are for a person to read and go to `alerts.jsonl`, which keeps what it was told before a run went back.
+
 Only the main process builds trackers. No other file imports wandb.
 """
 
@@ -12,12 +14,18 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-import torch
 from torch import Tensor
 
 from cgan_dist.errors import UserError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+ALERTS = "alerts.jsonl"
+TITLE_LETTERS = 63
+"""W&B refuses longer titles of alerts."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,49 +42,18 @@ class Tracker(Protocol):
     def histograms(self, images_seen: int, values: Mapping[str, Tensor]) -> None:
         """Records the distribution of each tensor's values."""
 
+    def alert(self, images_seen: int, title: str, text: str, trouble: bool) -> None:
+        """Tells a person; `trouble` is false for news that need no action."""
+
+    def rewind(self, images_seen: int) -> None:
+        """Forgets numbers beyond this point of the clock, which will be recorded again."""
+
     def close(self) -> None:
         """Flushes everything."""
 
 
-class Meter:
-    """Averages scalars between two log lines; sums stay on the device until asked for."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        """Adds detached scalars."""
-        for name, value in values.items():
-            value = value.double() if value.device.type == "cpu" else value.float()
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def means(self) -> dict[str, Tensor]:
-        """Returns the mean of each scalar since the last `reset`, on the device."""
-        return {name: total / self.counts[name] for name, total in self.sums.items()}
-
-    def reset(self) -> None:
-        """Starts a new interval."""
-        self.sums.clear()
-        self.counts.clear()
-
-    def state(self, means: Mapping[str, float]) -> dict[str, Any]:
-        """Returns the open interval as JSON-ready values, given its `means` over ranks."""
-        return {"means": dict(means), "counts": dict(self.counts)}
-
-    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Reopens an interval that `state` saved."""
-        self.counts = dict(state["counts"])
-        kind = torch.float64 if device.type == "cpu" else torch.float32
-        self.sums = {
-            name: torch.tensor(mean * self.counts[name], dtype=kind, device=device)
-            for name, mean in state["means"].items()
-        }
-
-
 class JsonlTracker:
-    """`metrics.jsonl`: one object a line, `images` first. The truth; the others mirror it.
+    """`metrics.jsonl`: one object a line, `images` first. The truth; the others mirror it. Beside it, `alerts.jsonl`.
 
     Args:
         path: the file; lines beyond `images_seen`, and a line cut by a kill, are dropped.
@@ -84,11 +61,10 @@ class JsonlTracker:
     """
 
     def __init__(self, path: Path, images_seen: int) -> None:
-        kept = [line for line in _whole_lines(path) if json.loads(line)["images"] <= images_seen and images_seen]
-        fresh = path.with_suffix(".tmp")
-        fresh.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        fresh.replace(path)
-        self.file = path.open("a", encoding="utf-8")
+        self.path, self.alerts = path, path.with_name(ALERTS)
+        self.file = self._reopened(images_seen)
+        if self.alerts.exists():
+            _rewrite(self.alerts, _whole_lines(self.alerts))
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Appends one line and flushes it."""
@@ -101,9 +77,24 @@ class JsonlTracker:
     def histograms(self, images_seen: int, values: Mapping[str, Tensor]) -> None:
         """Histograms go to W&B and TensorBoard only."""
 
+    def alert(self, images_seen: int, title: str, text: str, trouble: bool) -> None:
+        """Appends one line; what was said before a roll-back or a resume stays."""
+        with self.alerts.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"images": images_seen, "alert": title, "text": text}) + "\n")
+
+    def rewind(self, images_seen: int) -> None:
+        """Drops the lines beyond."""
+        self.file.close()
+        self.file = self._reopened(images_seen)
+
     def close(self) -> None:
         """Closes the file."""
         self.file.close()
+
+    def _reopened(self, images_seen: int) -> TextIO:
+        kept = [line for line in _whole_lines(self.path) if json.loads(line)["images"] <= images_seen and images_seen]
+        _rewrite(self.path, kept)
+        return self.path.open("a", encoding="utf-8")
 
 
 class WandbTracker:
@@ -155,6 +146,14 @@ class WandbTracker:
         found = {name: self.wandb.Histogram(value.float().cpu().numpy()) for name, value in values.items()}
         self.run.log({"images": images_seen} | found)
 
+    def alert(self, images_seen: int, title: str, text: str, trouble: bool) -> None:
+        """Sends an alert, to e-mail or Slack as the user has set it up there."""
+        level = self.wandb.AlertLevel.WARN if trouble else self.wandb.AlertLevel.INFO
+        self.run.alert(title[:TITLE_LETTERS], f"{images_seen:,} images: {text}", level=level)
+
+    def rewind(self, images_seen: int) -> None:
+        """Nothing: what W&B has it keeps, and shows both."""
+
     def close(self) -> None:
         """Finishes the run."""
         self.run.finish()
@@ -164,10 +163,8 @@ class TensorBoardTracker:
     """Event files below `RUN/tensorboard`, with the same names."""
 
     def __init__(self, folder: Path, images_seen: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        # what an earlier process wrote beyond the checkpoint is written again
-        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=images_seen + 1 if images_seen else None)
+        self.folder = folder / "tensorboard"
+        self.writer = self._opened(images_seen)
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Writes each number."""
@@ -186,9 +183,24 @@ class TensorBoardTracker:
         for name, value in values.items():
             self.writer.add_histogram(name, value.float().cpu(), images_seen)
 
+    def alert(self, images_seen: int, title: str, text: str, trouble: bool) -> None:
+        """Writes a text."""
+        self.writer.add_text("alerts", f"{title}: {text}", images_seen)
+
+    def rewind(self, images_seen: int) -> None:
+        """Begins a new event file that takes back what the one before has beyond."""
+        self.writer.close()
+        self.writer = self._opened(images_seen)
+
     def close(self) -> None:
         """Closes the file."""
         self.writer.close()
+
+    def _opened(self, images_seen: int) -> SummaryWriter:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # what an earlier process wrote beyond the checkpoint is written again
+        return SummaryWriter(str(self.folder), purge_step=images_seen + 1 if images_seen else None)
 
 
 class Trackers:
@@ -211,6 +223,18 @@ class Trackers:
         """See `Tracker`."""
         for tracker in self.trackers:
             tracker.histograms(images_seen, values)
+
+    def alert(self, images_seen: int, title: str, text: str, trouble: bool = True) -> None:
+        """See `Tracker`; it is in the log too."""
+        level = logging.WARNING if trouble else logging.INFO
+        logger.log(level, "%s at %s images: %s", title, f"{images_seen:,}", text)
+        for tracker in self.trackers:
+            tracker.alert(images_seen, title, text, trouble)
+
+    def rewind(self, images_seen: int) -> None:
+        """See `Tracker`."""
+        for tracker in self.trackers:
+            tracker.rewind(images_seen)
 
     def close(self) -> None:
         """See `Tracker`."""
@@ -245,6 +269,12 @@ def _whole_lines(path: Path) -> list[str]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
     return [line for line in lines[:-1] if line]  # what follows the last newline was cut by a kill
+
+
+def _rewrite(path: Path, lines: Sequence[str]) -> None:
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    fresh.replace(path)
 
 
 def _kept_id(path: Path) -> str:

@@ -1,37 +1,44 @@
-"""The training loop: agree on stopping, maintain, step, move the clock."""
+"""The training loop: agree, maintain, step, move the clock."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, cast
 
-from PIL import Image
-from torch import Tensor
+import torch
 from tqdm import tqdm
 
-from cgan_dist.checkpoint import Checkpoint, Checkpoints
-from cgan_dist.conditioning.spaces.columns import columns_of_space
+from cgan_dist.alarms import Alert
+from cgan_dist.checkpoint import Checkpoint
 from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader, one_step_ahead
-from cgan_dist.distributed import all_finite, any_rank, average_buffers, mean_over_ranks, synchronize
-from cgan_dist.errors import UserError
-from cgan_dist.evaluation import Evaluator
-from cgan_dist.grid import draw_grid
-from cgan_dist.preemption import StopRequest
-from cgan_dist.randomness import numpy_generator
-from cgan_dist.sampling import Sampler
+from cgan_dist.distributed import from_main, greatest_over_ranks, own_buffers
+from cgan_dist.maintenance import Maintenance
+from cgan_dist.preemption import Stop, StopRequest, mark_for_requeue
+from cgan_dist.rollback import RollbackBook
 from cgan_dist.step import TrainStep
-from cgan_dist.tracking import Trackers
+from cgan_dist.types import Batch
+from cgan_dist.watchdog import Watchdog
 
 AGREE_EVERY_ITERATIONS = 16
 
 logger = logging.getLogger(__name__)
+
+
+class Agreement(NamedTuple):
+    """What all ranks have found out together.
+
+    Attributes:
+        stop: whether to stop.
+        skipped_in_a_row: updates, of the network that has most.
+    """
+
+    stop: Stop
+    skipped_in_a_row: int
 
 
 @dataclass(kw_only=True)
@@ -40,9 +47,7 @@ class Trainer:
 
     Attributes:
         folder: the run folder.
-        facts: what else goes into every checkpoint (config, data, versions), JSON-ready.
         lock: the claim on the run folder, held as long as the trainer lives; None on every rank but 0.
-        trackers: where numbers go; None on every rank but the main one.
         images_seen: the clock: real images that D consumed, over all ranks.
     """
 
@@ -50,45 +55,53 @@ class Trainer:
     folder: Path
     step: TrainStep
     loader: Loader
-    sampler: Sampler
-    evaluator: Evaluator
-    checkpoints: Checkpoints
+    maintenance: Maintenance
     stop: StopRequest
-    facts: dict[str, Any]
+    rollbacks: RollbackBook
+    watchdog: Watchdog
     lock: IO[str] | None = None
-    trackers: Trackers | None = None
     images_seen: int = 0
 
     def __post_init__(self) -> None:
         self.accelerator = self.step.accelerator
-        self.last_log_seconds = time.perf_counter()
-        self.maintenance_seconds = 0.0
-        self.images_timed = 0
 
     def fit(self) -> None:
         """Trains until `train.total_images` or a request to stop; safe to interrupt and to run again."""
-        batches = one_step_ahead(self.loader.batches(self.images_seen), self.accelerator.device)
-        maintained = self.images_seen > 0  # a checkpoint is the last thing that maintenance writes
-        with self.stop, self._progress() as progress:
+        began_at, batches = self.images_seen, self._batches()
+        maintained = began_at > 0  # a checkpoint is the last thing that maintenance writes
+        self.maintenance.begin(self.images_seen)
+        with self.stop, self.watchdog, self._progress() as progress:
             while True:
                 finished = self.images_seen >= self.config.train.total_images
-                stopping = not finished and self._stop_agreed()
-                if not maintained:
-                    self._maintain(finished, stopping)
+                agreed = self._agree()
+                if agreed.skipped_in_a_row >= self.config.guard.skips_in_a_row:
+                    with self.watchdog.pause():
+                        self._roll_back()
+                    batches, maintained = self._batches(), True
+                    progress.update(self.images_seen - progress.n)
+                    continue
+                stopping = agreed.stop is not Stop.NO and not finished
+                due = self.maintenance.due(self.images_seen, finished, stopping)
+                if due and not maintained:
+                    with self.watchdog.pause():
+                        self.maintenance.carry_out(due, self.images_seen, last=finished or stopping)
+                        self.accelerator.wait_for_everyone()  # else the others would count as stuck while one draws
                 if finished or stopping:
+                    self._leave(agreed.stop if stopping else None, trained=self.images_seen > began_at)
                     break
                 self.step.iterate(batches, self.images_seen)
                 self.images_seen += self.step.images_per_iteration
-                self.images_timed += self.step.images_per_iteration
+                self.watchdog.beat(self.images_seen)
                 progress.update(self.step.images_per_iteration)
                 maintained = False
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Takes everything from a checkpoint; every rank calls it, before `fit`."""
+        """Takes everything from a checkpoint; every rank calls it."""
         step, device = self.step, self.accelerator.device
         step.raw_generator.load_state_dict(checkpoint.tensors("generator"))
         step.raw_discriminator.load_state_dict(checkpoint.tensors("discriminator"))
         step.ema.network.load_state_dict(checkpoint.tensors("ema"))
+        own_buffers(self.accelerator, self.maintenance.networks, checkpoint.tensors("statistics")["of_ranks"])
         for network, optimizer in (("g", step.optimizer_g), ("d", step.optimizer_d)):
             for name in optimizer.optimizers:
                 optimizer.restore(name, checkpoint.optimizer(f"optimizer_{network}_{name}"))
@@ -98,133 +111,63 @@ class Trainer:
         step.meter.restore(checkpoint.state["meter"], device)
         self.images_seen = checkpoint.images_seen
 
-    def _maintain(self, finished: bool, stopping: bool) -> None:
-        """Logs, samples, evaluates and checkpoints, each on its own interval; every rank calls it."""
-        config = self.config
-        log = finished or self._due(config.tracking.interval_images)
-        sample = finished or self._due(config.sample.interval_images) or not self.images_seen
-        evaluate = bool(config.evaluate.metrics) and (finished or self._due(config.evaluate.interval_images))
-        checkpoint = self.images_seen > 0 and (finished or stopping or self._due(config.checkpoint.interval_images))
-        if log or sample or evaluate or checkpoint:
-            synchronize(self.accelerator)
-        started = time.perf_counter()
-        if sample or evaluate or checkpoint:
-            step = self.step
-            average_buffers(self.accelerator, [step.raw_generator, step.raw_discriminator, step.ema.network])
-        values = self._interval_means() if log else {}
-        if self.trackers is not None:
-            if evaluate:
-                values |= self.evaluator.scores(self.sampler)
-            if values:  # one line for one point of the clock
-                self.trackers.scalars(self.images_seen, values)
-                shown = " | ".join(f"{name} {value:.4g}" for name, value in values.items())
-                logger.log(logging.INFO if sample else logging.DEBUG, "images %d | %s", self.images_seen, shown)
-            if self._due(config.tracking.histograms_interval_images):
-                self.trackers.histograms(self.images_seen, self._weights())
-            if sample:
-                self._sample()
-        if checkpoint:
-            self._checkpoint()
-        if stopping:
-            why = self.stop.reason() or "another process was asked to"
-            logger.info("Stopping at %s images: %s. The same command goes on.", f"{self.images_seen:,}", why)
-        self.maintenance_seconds += time.perf_counter() - started
+    def _batches(self) -> Iterator[Batch]:
+        self.step.seed = self.rollbacks.seed(self.config.run.seed)
+        self.loader.reseed(self.step.seed)
+        return one_step_ahead(self.loader.batches(self.images_seen), self.accelerator.device)
 
-    def _due(self, interval_images: int | None) -> bool:
-        """Whether the clock has just reached or crossed a multiple of the interval; a pure function of the clock."""
-        before = self.images_seen - self.step.images_per_iteration
-        if interval_images is None or before < 0:
-            return False
-        return self.images_seen // interval_images > before // interval_images
-
-    def _stop_agreed(self) -> bool:
-        """Whether to stop now, the same answer on every rank; several processes ask each other now and then."""
-        mine = self.stop.reason() is not None
-        if self.accelerator.num_processes == 1:
-            return mine
+    def _agree(self) -> Agreement:
+        """Asks all ranks; now and then only, because it waits for the device and for the slowest rank."""
+        reason = self.stop.reason()
+        mine = reason.stop if reason else Stop.NO
         iteration = self.images_seen // self.step.images_per_iteration
-        return iteration % AGREE_EVERY_ITERATIONS == 0 and any_rank(self.accelerator, mine)
+        if iteration % AGREE_EVERY_ITERATIONS:
+            return Agreement(mine if self.accelerator.num_processes == 1 else Stop.NO, 0)
+        skips = torch.stack([self.step.optimizer_g.skips[1], self.step.optimizer_d.skips[1]]).max()
+        stop, in_a_row = greatest_over_ranks(self.accelerator, torch.stack([skips.new_tensor(float(mine)), skips]))
+        return Agreement(Stop(int(stop)), int(in_a_row))
 
-    def _interval_means(self) -> dict[str, float]:
-        """Averages since the last log line, over ranks; empty if there was no step; every rank calls it."""
-        means = mean_over_ranks(self.accelerator, self.step.meter.means())
-        self.step.meter.reset()
-        now = time.perf_counter()
-        training_seconds = max(now - self.last_log_seconds - self.maintenance_seconds, 1e-9)
-        images, waited_seconds = self.images_timed, self.step.waited_seconds
-        self.last_log_seconds, self.maintenance_seconds = now, 0.0
-        self.images_timed, self.step.waited_seconds = 0, 0.0
-        self._check_finite(means)
-        if not means:
-            return {}
-        return means | {
-            "perf/images_per_second": images / training_seconds,
-            "perf/data_wait": waited_seconds / training_seconds,
-        }
+    def _roll_back(self) -> None:
+        """Goes back to a checkpoint and on from there with other draws; every rank calls it.
 
-    def _sample(self) -> None:
-        sample = self.config.sample
-        labels = self.sampler.label_space.grid(sample.max_classes)
-        self._picture("random_z", self.sampler.grid(labels, sample.per_class, "random", self.images_seen))
-        self._picture("fixed_z", self.sampler.grid(labels, sample.per_class, "fixed"))
-        cells = self.loader.shards.examples(
-            columns_of_space(self.sampler.label_space, labels),
-            sample.per_class,
-            numpy_generator(self.config.run.seed, "real", self.images_seen),
-        )
-        self._picture("real", draw_grid(cells, self.sampler.label_space.describe(labels)))
-
-    def _picture(self, name: str, grid: Image.Image) -> None:
-        path = self.folder / "samples" / f"{name}-{self.images_seen:012d}.png"
-        path.parent.mkdir(exist_ok=True)
-        grid.save(path)
-        assert self.trackers is not None, "only the main process draws"
-        self.trackers.picture(self.images_seen, name, path)
-
-    def _weights(self) -> dict[str, Tensor]:
-        nets = {"generator": self.step.raw_generator, "discriminator": self.step.raw_discriminator}
-        return {
-            f"{net}/{name}": parameter.detach()
-            for net, module in nets.items()
-            for name, parameter in module.named_parameters()
-        }
-
-    def _checkpoint(self) -> None:
-        """Every rank calls it; the main process writes, and the others wait until it is on disk."""
-        step = self.step
-        means = mean_over_ranks(self.accelerator, step.meter.means())
-        self._check_finite(means)
-        if not all_finite([step.raw_generator, step.raw_discriminator, step.ema.network]):
-            self._check_finite({"a weight": math.nan})
+        Raises:
+            UserError: with a diagnosis, if there is no checkpoint or this has happened too often.
+        """
+        maintenance, failed_at = self.maintenance, self.images_seen
+        in_a_row = [optimizer.skips[1].item() for optimizer in (self.step.optimizer_g, self.step.optimizer_d)]
+        network = "generator" if in_a_row[0] >= in_a_row[1] else "discriminator"
+        saved: dict[int, Path] = {}
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
-            self.checkpoints.save(
-                self.images_seen,
-                networks={
-                    "generator": step.raw_generator.state_dict(),
-                    "discriminator": step.raw_discriminator.state_dict(),
-                    "ema": step.ema.network.state_dict(),
-                    "labels": self.sampler.distribution.state(),
-                    "objective": step.objective.state(),
-                },
-                optimizers={
-                    f"optimizer_{network}_{name}": state
-                    for network, optimizer in (("g", step.optimizer_g), ("d", step.optimizer_d))
-                    for name, state in optimizer.state().items()
-                },
-                state=self.facts
-                | {"meter": step.meter.state(means), "scaler": scaler.state_dict() if scaler else None},
-            )
+            saved = {checkpoint.images_seen: checkpoint.folder for checkpoint in maintenance.checkpoints.whole()}
+        saved = cast(dict[int, Path], from_main(saved))
+        back = self.rollbacks.choose(list(saved))
+        if back is None or not self.rollbacks.allowed():
+            raise self.rollbacks.diagnosis(self.config, network, failed_at, maintenance.last_line)
+        self.rollbacks.record(failed_at, back, network, write=self.accelerator.is_main_process)
+        if self.accelerator.is_main_process:
+            maintenance.checkpoints.go_back(back)
         self.accelerator.wait_for_everyone()
+        self.restore(Checkpoint(saved[back]))
+        maintenance.rewind(back)
+        text = f"Gradients of the {network} were not finite at {failed_at:,} images; on from {back:,} with other draws."
+        maintenance.alert(failed_at, [Alert("Rolled back", text)])
 
-    def _check_finite(self, values: dict[str, float]) -> None:
-        """Refuses to go on, and to save, where training has diverged; the same on every rank."""
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            raise UserError(
-                f"Training diverged: {', '.join(bad)} is not finite at {self.images_seen:,} images. The checkpoints in "
-                f"{self.checkpoints.folder} are from before. Lower optim.lr, or raise loss.penalties."
+    def _leave(self, stop: Stop | None, trained: bool) -> None:
+        """Says how it ended and marks the run; `stop` is None if it is finished."""
+        if not self.accelerator.is_main_process or not (trained or stop):
+            return
+        if stop is None:
+            self.maintenance.alert(
+                self.images_seen, [Alert("Finished", f"{self.images_seen:,} images.")], trouble=False
             )
+            return
+        reason = self.stop.reason()
+        why = reason.text if reason else "another process was asked to"
+        if stop is Stop.FOR_NOW:
+            mark_for_requeue(self.folder, self.images_seen, why)
+        text = f"Stopping at {self.images_seen:,} images: {why}. The same command goes on."
+        logger.info(text)
+        self.maintenance.alert(self.images_seen, [Alert("Stopped", text)], trouble=False)
 
     @contextlib.contextmanager
     def _progress(self) -> Iterator[tqdm[Any]]:

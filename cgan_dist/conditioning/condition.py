@@ -73,10 +73,6 @@ class Condition(NamedTuple):
         """Splits the batch into `count` equal parts, as `torch.chunk`."""
         return [Condition(*part) for part in zip(self.ones.chunk(count), self.values.chunk(count), strict=True)]
 
-    def to(self, device: torch.device) -> Condition:
-        """Moves both tensors."""
-        return Condition(self.ones.to(device, non_blocking=True), self.values.to(device, non_blocking=True))
-
     def plus_reals(self, reals: Sequence[Tensor]) -> Condition:
         """Appends (B, R) tensors to the values; the layout's `plus_reals` says so."""
         return Condition(self.ones, torch.cat([self.values, *reals], dim=1)) if reals else self

@@ -99,19 +99,32 @@ def present_as_one(layer: nn.Module, own: str) -> None:
     layer.register_load_state_dict_pre_hook(load)
 
 
-def rows_only_(network: nn.Module, at_least: int) -> list[nn.Parameter]:
+def rows_only_(network: nn.Module, at_least: float) -> list[nn.Parameter]:
     """Makes the gradients of large tables sparse, in place, and returns those tables.
 
     Args:
         network: searched for `ConditionLinear`.
         at_least: rows from which on a table is large.
     """
+    found = large_maps(network, at_least)
+    for module in found:
+        module.rows_only = True
+    return [cast(nn.Parameter, module.table) for module in found]
+
+
+def large_maps(network: nn.Module, at_least: float) -> list[ConditionLinear]:
+    """Returns those of a network's maps whose table has so many rows, and a gradient that can be sparse."""
     found = []
     for module in network.modules():
-        if not isinstance(module, ConditionLinear) or module.used_whole:
-            continue
-        table = module._parameters.get("table")  # not there where spectral norm has taken its place
-        if table is not None and len(table) >= at_least:
-            module.rows_only = True
-            found.append(table)
+        if isinstance(module, ConditionLinear) and not module.used_whole:
+            table = module._parameters.get("table")  # not there where spectral norm has taken its place
+            if table is not None and len(table) >= at_least:
+                found.append(module)
     return found
+
+
+def compile_around_rows_(network: nn.Module) -> None:
+    """Leaves look-ups with sparse gradients out of `torch.compile`, which has none, in place; after `rows_only_`."""
+    for module in network.modules():
+        if isinstance(module, ConditionLinear) and module.rows_only:
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign]

@@ -55,12 +55,16 @@ class Loader:
     ) -> None:
         share = streams // world_size
         self.shards = shards
-        self.order = StreamOrder([shard.count for shard in shards.manifest.shards], streams, seed)
         self.own_streams = range(rank * share, (rank + 1) * share)
         self.images_per_stream = batch_size // streams
         self.streams = streams
         self.workers = min(workers, share)
         self.pin_memory = pin_memory
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Changes the order of the data, for batches that are asked for from now on."""
+        self.order = StreamOrder([shard.count for shard in self.shards.manifest.shards], self.streams, seed)
 
     def batches(self, images_seen: int) -> Iterator[Batch]:
         """Yields this rank's batches, for ever, from the global position `images_seen` on.

@@ -49,7 +49,9 @@ class Lecam:
             over_ranks: the mean of a (2,) tensor over ranks, on the device.
         """
         means = over_ranks(torch.stack(self.means).mean(0))
-        self.averages = means if self.averages is None else torch.lerp(self.averages, means, 1 - DECAY)
+        before = torch.zeros_like(means) if self.averages is None else self.averages
+        moved = means if self.averages is None else torch.lerp(self.averages, means, 1 - DECAY)
+        self.averages = torch.where(means.isfinite(), moved, before)  # an update that is skipped leaves no trace
         self.means = []
 
     def state(self) -> dict[str, Tensor]:

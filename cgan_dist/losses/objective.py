@@ -105,6 +105,7 @@ class Objective:
         loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix)
         loss, auxiliary = self._plus_auxiliary(loss, "d", condition, {"real": on_real, "fake": on_fake})
         scalars |= {"loss/d": loss, "logits/real": on_real.logits.mean(), "logits/fake": on_fake.logits.mean()}
+        scalars["d/accuracy"] = ((on_real.logits - on_fake.logits).sign().mean() + 1) / 2  # of pairs ranked right
         return loss, _detached(scalars | penalties | auxiliary)
 
     def generator(

@@ -56,10 +56,11 @@ class Classifier(nn.Module):
         super().__init__()
         self.layout = layout
         stride = -(-max(size) // MAX_SIDE)
+        side = -(-min(size) // stride)
         self.features = nn.Sequential(
-            *_block(channels, 16, 2 * stride + 3, stride),
-            *_block(16, 32, 5),
-            *_block(32, 64, 3),
+            *_block(channels, 16, 2 * stride + 3, side, stride),
+            *_block(16, 32, 5, side // 2),
+            *_block(32, 64, 3, side // 4),
             nn.AdaptiveAvgPool2d(3),
             nn.Flatten(),
             nn.Dropout(0.3),
@@ -153,9 +154,10 @@ def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor, lab
     classifier.held_out.copy_(torch.cat(found.means()))
 
 
-def _block(before: int, after: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
+def _block(before: int, after: int, kernel_size: int, side: int, stride: int = 1) -> list[nn.Module]:
+    """`side` is the shorter one after the convolution; below 2 positions there is nothing to pool."""
     convolution = nn.Conv2d(before, after, kernel_size, stride, padding=kernel_size // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2) if side > 1 else nn.Identity()]
 
 
 def _normalized(images: Tensor) -> Tensor:

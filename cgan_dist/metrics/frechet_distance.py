@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.errors import UserError
 from cgan_dist.metrics.classifier import check_readable, load_or_train
 
 MAX_REAL = 10_000
+AT_LEAST = 2
 
 
 class FrechetDistance:
@@ -28,7 +30,7 @@ class FrechetDistance:
         fingerprint: of the manifest.
 
     Raises:
-        UserError: if there are no labels to learn features from.
+        UserError: if there are no labels to learn features from, or too few images.
     """
 
     def __init__(
@@ -36,6 +38,8 @@ class FrechetDistance:
     ) -> None:
         self.check(label_space, "metrics")
         self.classifier = load_or_train(real_images, real_labels, label_space, cache, fingerprint)
+        if len(real_images) < 2 * AT_LEAST:
+            raise UserError(f"frechet_distance: found {len(real_images)} real images; expected {2 * AT_LEAST} or more.")
         real = self._features(real_images[:MAX_REAL])
         self.real = _moments(real)
         self.between_halves = _distance(_moments(real[0::2]), _moments(real[1::2]))
@@ -46,7 +50,16 @@ class FrechetDistance:
         check_readable(label_space, f"{where}: frechet_distance")
 
     def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """(N, C, H, W) uint8 fakes -> `frechet_distance`, and `frechet_distance/real_halves` as the scale."""
+        """(N, C, H, W) uint8 fakes -> `frechet_distance`, and `frechet_distance/real_halves` as the scale.
+
+        Raises:
+            UserError: if there are too few to have a covariance.
+        """
+        if len(images) < AT_LEAST:
+            raise UserError(
+                f"frechet_distance: found {len(images)} sample; expected {AT_LEAST} or more, and some thousands for a "
+                "figure that means something. Raise --count, or evaluate.count."
+            )
         return {
             "frechet_distance": _distance(_moments(self._features(images)), self.real),
             "frechet_distance/real_halves": self.between_halves,

@@ -16,6 +16,7 @@ from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.errors import UserError
+from cgan_dist.models.scales import check_positive
 from cgan_dist.padding import same_padding
 
 Norm = Literal["batch", "none"]
@@ -49,6 +50,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         channels, *size = image_shape
+        check_positive("generator.args", width=width)
         sizes = halvings((size[0], size[1]), stages)[::-1]
         widths = [width * 2**power for power in reversed(range(len(sizes) - 1))]  # e.g. 256, 128, 64
         self.start = (widths[0], *sizes[0])
@@ -60,10 +62,10 @@ class Generator(nn.Module):
                 for before, after, target in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True)
             ]
         )
-        if ways.modulating and not self.blocks and not ways.joined_layout.width:
+        if ways.modulating and not self.blocks:
             raise UserError(
-                f"conditioning.generator: a dcgan of one stage ({size[0]}x{size[1]} images) has no features to modulate, "
-                f"so G would not see the label; add concat or embedding, or more stages."
+                f"conditioning.generator: a dcgan of one stage ({size[0]}x{size[1]} images) has nothing to modulate; "
+                "take concat or embedding instead of film, or more stages."
             )
         self.last = SameConvTranspose2d(widths[-1], channels, sizes[-1])
         glorot_(self)
@@ -124,6 +126,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, *size = image_shape
+        check_positive("discriminator.args", width=width)
         same = padding == "same"
         sizes = halvings((size[0], size[1]), stages, same)
         widths = [width * 2**power for power in range(len(sizes) - 1)]

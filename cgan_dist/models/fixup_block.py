@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,7 +87,10 @@ def block_shape(widths: Sequence[int], blocks: int, expansion: int, group_size: 
     return BlockShape(blocks, expansion, group_size, total=blocks * len(widths))
 
 
-def scaled_normal_(layer: nn.Conv2d, gain: float = 1.0) -> nn.Conv2d:
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def scaled_normal_(layer: Layer, gain: float = 1.0) -> Layer:
     """Initializes in place and returns the layer: weights normal, std gain / sqrt(inputs per output); biases 0."""
     nn.init.normal_(layer.weight, std=gain / layer.weight[0].numel() ** 0.5)
     if layer.bias is not None:

@@ -12,9 +12,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.channel_conv import ChannelConv2d
+from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.conditioning.latent_concat import LatentConcat
 from cgan_dist.models.fixup_block import BlockShape, block_shape, residual_blocks, scaled_normal_
 from cgan_dist.models.scales import Size, double, halve, scale_sizes, scale_widths
 
@@ -59,6 +61,7 @@ class Generator(nn.Module):
         shape = block_shape(widths, blocks, expansion, group_size, "generator.args")
         self.ways = ways
         self.entry = ways.linear(widths[0])
+        scaled_entry_(self.entry, latent_dim, ways.joined_layout)
         self.basis = nn.Parameter(torch.randn(widths[0], *sizes[0]))
         self.stages = nn.ModuleList([Stage(scale_width, shape, ways) for scale_width in widths])
         self.transitions = nn.ModuleList(
@@ -109,6 +112,7 @@ class Discriminator(nn.Module):
         shape = block_shape(widths, blocks, expansion, group_size, "discriminator.args")
         self.ways = ways
         self.entry = ways.convolution(channels, width, sizes[0], kernel_size=1)
+        scaled_entry_(self.entry, channels, ways.joined_layout)
         layers: list[nn.Module] = residual_blocks(width, shape)
         for before, after in pairwise(widths):
             layers += [Down(before, after), *residual_blocks(after, shape)]
@@ -116,6 +120,7 @@ class Discriminator(nn.Module):
         # A depthwise convolution over the whole map, written as the sum that it is: the mirror of G's basis.
         self.basis = nn.Parameter(torch.randn(widths[-1], *sizes[-1]) / math.prod(sizes[-1]) ** 0.5)
         self.head = ways.head(widths[-1])
+        scaled_normal_(self.head.linear)
 
     def forward(self, image: Tensor, condition: Condition) -> Judgement:
         """(B, C, H, W) and a condition -> judgement."""
@@ -176,6 +181,18 @@ class Down(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, before, H, W) -> (B, after, ceil(H / 2), ceil(W / 2))."""
         return self.conv(halve(features))  # type: ignore[no-any-return]
+
+
+def scaled_entry_(entry: LatentConcat | ChannelConv2d, inputs: int, joined: Layout) -> None:
+    """Initializes in place as `scaled_normal_`; of a group of classes one input is not 0, however many there are.
+
+    Args:
+        entry: the first layer.
+        inputs: of each output, without what is joined.
+        joined: layout of what is joined.
+    """
+    inputs += len(joined.classes) + joined.values
+    entry.assign(torch.randn_like(entry.joined_weight()) / inputs**0.5)
 
 
 def change_of_channels(before: int, after: int) -> nn.Module:

@@ -114,7 +114,8 @@ class Discriminator(nn.Module):
         image_shape: (C, H, W).
         ways: how it takes the condition.
         width: channels at the image's own size and after the first block; they double with each further one.
-        max_width: the most channels. SNGAN's network for CIFAR-10 is width = max_width = 128.
+        max_width: the most channels. SNGAN's network for CIFAR-10 is width = max_width = 128, except that its last two
+            blocks stay at 8x8, where the third one here goes on to 4x4.
         attention: longer side of the feature map that gets self-attention, e.g. 32; null for none.
         spectral: spectral norm of every convolution and linear layer, the head's included.
         spectral_tables: likewise of the table of `projection`, as in the papers. Its gradient is then no longer that of

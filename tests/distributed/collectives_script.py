@@ -14,7 +14,15 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from cgan_dist.build import build_step
 from cgan_dist.config import load_config
 from cgan_dist.data.loader import Loader
-from cgan_dist.distributed import any_rank, average_buffers, build_accelerator, from_main, leave_group, mean_over_ranks
+from cgan_dist.distributed import (
+    any_rank,
+    average_buffers,
+    build_accelerator,
+    from_main,
+    leave_group,
+    mean_over_ranks,
+    reduce_rows,
+)
 from cgan_dist.inputs import check_inputs
 from cgan_dist.networks import build_networks
 
@@ -65,6 +73,11 @@ def main(config_path: str, *overrides: str) -> None:
     average_buffers(accelerator, [step.raw_discriminator])
     torch.testing.assert_close(torch.cat([b.flatten() for b in statistics]), both.mean(0))
     equal_over_ranks(statistics, "averaged statistics")
+
+    table = torch.nn.Parameter(torch.zeros(5, 2))
+    table.grad = torch.sparse_coo_tensor(torch.tensor([[rank, 3, 3]]), torch.full((3, 2), rank + 1.0), table.shape)
+    reduce_rows(accelerator, [table], at_most=3)  # more than the two different rows that there are
+    assert table.grad.to_dense()[:, 0].tolist() == [0.5, 1, 0, 3, 0], "the mean over ranks of what each row got"
 
     assert mean_over_ranks(accelerator, {"a": torch.tensor(float(rank)), "b": torch.tensor(2.0)}) == {
         "a": 0.5,

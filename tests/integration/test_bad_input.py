@@ -53,6 +53,7 @@ def error_of(*args: object) -> str:
         (["data.channels=2"], ["data.channels: found 2", "1 or 3"]),
         (["evaluate.metrics=[label_acuracy]"], ["evaluate.metrics", "Did you mean 'label_accuracy'?"]),
         (["data.path=pipe:cat"], ["data.path: a pipe: location runs a shell command", "data.allow_pipe=true"]),
+        (["data.augment=[flip, color, flip]"], ["data.augment.2: 'flip' is there twice"]),
         (["data.augment=[flop]"], ["data.augment: unknown augmentation 'flop'. Did you mean 'flip'?"]),
         (["data.path=nowhere"], ["data.path: the folder 'nowhere' does not exist", "cgan-dist prepare"]),
         (["generator.name=dcgam"], ["generator: unknown generator 'dcgam'", "Did you mean 'dcgan'?"]),
@@ -73,6 +74,25 @@ def error_of(*args: object) -> str:
         (
             ["conditioning.generator=[{name: film, args: {dim: big}}]"],
             ["conditioning.generator.0.args.dim: found 'big'"],
+        ),
+        (
+            ["conditioning.generator=[{name: embedding, args: {dim: 0}}]"],
+            ["conditioning.generator.0.args.dim: found 0", "expects greater than 0"],
+        ),
+        (
+            ["conditioning.discriminator=[{name: d2d_ce, args: {temperature: 0}}]"],
+            ["conditioning.discriminator.0.args.temperature: found 0"],
+        ),
+        (
+            ["conditioning.discriminator=[{name: auxiliary, args: {weight: -1}}]"],
+            ["conditioning.discriminator.0.args.weight: found -1"],
+        ),
+        (
+            [
+                "conditioning.discriminator=[channels, 'cgan_dist.conditioning.way:Way', "
+                "'cgan_dist.conditioning.discriminator.base:Way']"
+            ],
+            ["conditioning.discriminator.2", "is a second way named 'Way'"],
         ),
         (["conditioning.labels={name: attributes}"], ["conditioning.labels", "attributes"]),
         (["conditioning.discriminator=[chanels]"], ["conditioning.discriminator.0", "Did you mean 'channels'?"]),

@@ -34,7 +34,11 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
         for net in ("generator", "discriminator", "ema")
         for name, value in checkpoint.tensors(net).items()
     }
-    for name in ("optimizer_g_adam", "optimizer_d_adam"):
+    found |= {f"objective.{name}": value for name, value in checkpoint.tensors("objective").items()}
+    found |= {f"statistics.{name}": value for name, value in checkpoint.tensors("statistics").items()}
+    names = sorted(path.stem for path in checkpoint.folder.glob("optimizer_*.pt"))
+    assert {"optimizer_g_adam", "optimizer_d_adam"} <= set(names)
+    for name in names:
         for index, values in checkpoint.optimizer(name)["state"].items():
             found |= {f"{name}.{index}.{key}": value for key, value in values.items()}
     return found
@@ -112,8 +116,10 @@ def test_a_signal_to_everyone_checkpoints_although_loader_workers_get_it_too(
     os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert "received SIGTERM" in output, output
+    assert json.loads((run / "REQUEUE").read_text())["reason"] == "received SIGTERM"
     stopped_at = find_checkpoint(run).images_seen
     assert stopped_at >= images_logged(run)[-1] > 0
     total = (stopped_at // 16 + 4) * 16
     launch(processes, TRAIN, "--config", str(config_file), f"train.total_images={total}", "data.workers=2")
+    assert not (run / "REQUEUE").exists()
     assert images_logged(run) == list(range(16, total + 1, 16))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from cgan_dist.checkpoint import find_checkpoint
 from cgan_dist.config import load_config
 from cgan_dist.data.source import Source
 from cgan_dist.data.writer import Plan, write_shards
+from cgan_dist.labels import AttributeLabels
+from tests.conftest import striped_images
 from tests.integration.conftest import Cli
 from tests.launching import ROOT, launch
 
@@ -76,6 +80,30 @@ def test_beginning_with_other_networks_is_refused(cli: Cli, trained: Path, confi
     assert "its generator is not that of this config: entry.bias is (64,) there and (128,) here" in result.output
     corrected = cli("train", "--config", config_file, "run.name=other", "--from", trained)
     assert corrected.exit_code == 0, corrected.output
+
+
+def test_beginning_with_tables_updated_otherwise_is_refused(cli: Cli, trained: Path, config_file: Path) -> None:
+    result = cli("train", "--config", config_file, "run.name=other", "optim.tables=rows", "--from", trained)
+    assert result.exit_code == 2
+    assert "optim.tables: found rows" in result.output
+    assert "was trained with auto" in result.output
+
+
+def test_beginning_with_other_labels_of_as_many_is_said(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    """The shapes are the same, so the weights fit; they have learned something else."""
+    images = striped_images(32)
+    schema = AttributeLabels(names=["hat", "smile"])
+    labels = np.stack([images.labels == 0, images.labels == 1], axis=1).astype(np.uint8)
+    write_shards(replace(images, labels=labels, schema=schema), tmp_path / "attributes", Plan(shards=4))
+    train = ("train", "--config", config_file, f"data.path={tmp_path / 'attributes'}", "train.total_images=32")
+    assert cli(*train).exit_code == 0
+    log = tmp_path / "runs" / "other" / "log.txt"
+    swapped = "conditioning.labels={name: attributes, args: {names: [smile, hat]}}"
+    for labels_are, said in (("conditioning.labels=attributes", False), (swapped, True)):
+        shutil.rmtree(log.parent, ignore_errors=True)
+        assert cli(*train, labels_are, "run.name=other", "--from", tmp_path / "runs" / "test").exit_code == 0
+        text = "learned the labels attributes hat, smile; the same weights now stand for attributes smile, hat"
+        assert (text in log.read_text()) == said
 
 
 def test_a_run_that_begins_from_another_has_its_own_rates(
@@ -236,7 +264,8 @@ def test_options_of_the_other_format_are_refused(cli: Cli, trained: Path, tmp_pa
 @pytest.mark.slow
 def test_compiled_networks_train(config_file: Path, tmp_path: Path) -> None:
     """In a process of its own: torch.compile provokes warnings of torch's own, which are errors here."""
-    launch(1, ROOT / "launch" / "train.py", "--config", str(config_file), "train.compile=true", "train.total_images=16")
+    options = ("train.compile=true", "train.total_images=16", "optim.tables=rows")
+    launch(1, ROOT / "launch" / "train.py", "--config", str(config_file), *options)
     names = find_checkpoint(tmp_path / "runs" / "test").tensors("generator")
     assert "entry.weight" in names  # the state dict is that of the plain network
 

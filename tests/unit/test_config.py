@@ -196,3 +196,11 @@ def test_what_does_not_divide_over_processes_is_refused(
 def test_what_divides_is_accepted(make_config: ConfigMaker) -> None:
     for world_size in (1, 2, 4):
         make_config("train.micro_batch=2").check_world_size(world_size)
+
+
+@pytest.mark.parametrize("labels", ["none", "{name: none}", "{name: none, args: {}}"])
+def test_without_labels_there_are_no_ways_unless_they_are_named(make_config: ConfigMaker, labels: str) -> None:
+    conditioning = make_config(f"conditioning.labels={labels}").conditioning
+    assert (conditioning.generator, conditioning.discriminator) == ([], [])
+    named = make_config(f"conditioning={{labels: {labels}, generator: [concat]}}").conditioning
+    assert [way.name for way in named.generator] == ["concat"]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import copy
+import math
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.linear import ConditionLinear
-from cgan_dist.config import AdamConfig, parse_config
+from cgan_dist.config import parse_config
 from cgan_dist.distributed import build_accelerator
-from cgan_dist.optimizer import NetworkOptimizer, large_tables
+from cgan_dist.optimizer import NetworkOptimizer, large_tables, rows_of_large_tables
+from cgan_dist.sections import AdamConfig
 
 
 class Network(nn.Module):
@@ -72,3 +76,155 @@ def test_rates_follow_their_schedules_and_survive_a_restore() -> None:
     for name, state in optimizer.state().items():
         fresh.restore(name, state)
     assert torch.equal(fresh.state()["adam"]["state"][0]["exp_avg"], optimizer.state()["adam"]["state"][0]["exp_avg"])
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_moments_saved_in_another_order_of_memory_move_the_right_weights(order: torch.memory_format) -> None:
+    config, accelerator = parse_config({"data": {"path": "x"}}, "test").optim, build_accelerator("no")
+    torch.manual_seed(0)
+    start, images = torch.randn(4, 3, 3, 3), torch.randn(2, 3, 5, 5)
+
+    def built(memory_format: torch.memory_format) -> tuple[nn.Conv2d, NetworkOptimizer]:
+        network = nn.Conv2d(3, 4, 3, bias=False)
+        network.weight.data.copy_(start)
+        network = network.to(memory_format=memory_format)
+        return network, NetworkOptimizer(accelerator, network, config, [])
+
+    def trained(network: nn.Conv2d, optimizer: NetworkOptimizer) -> torch.Tensor:
+        network(images).square().sum().backward()
+        optimizer.step(0)
+        return network.weight.detach().clone()
+
+    first, optimizer = built(torch.contiguous_format)
+    saved = trained(first, optimizer)
+    state = optimizer.state()["adam"]
+    moved, other = built(order)
+    other.restore("adam", copy.deepcopy(state))
+    moved.weight.data.copy_(saved)
+    torch.testing.assert_close(trained(moved, other), trained(first, optimizer))
+
+
+def test_a_table_is_large_from_so_many_rows_on() -> None:
+    assert [rows_of_large_tables(tables) for tables in ("auto", "dense", "rows")] == [640, math.inf, 1]
+
+
+class Case:
+    """A network with its optimizer, over class tables that are dense or move by rows."""
+
+    def __init__(self, tables: str, scaler: torch.amp.GradScaler | None = None) -> None:
+        config = parse_config({"data": {"path": "x"}, "optim": {"lr": 0.1, "betas": [0.5, 0.9]}}, "test").optim
+        self.network, accelerator = Network(4), build_accelerator("no")
+        accelerator.scaler = scaler
+        self.scaler = scaler
+        large = large_tables(self.network, tables)  # type: ignore[arg-type]
+        self.optimizer = NetworkOptimizer(accelerator, self.network, config, large)
+
+    def update(self, labels: list[int], factor: float = 1.0) -> float:
+        loss = self.network(labels) * factor
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+        return self.optimizer.step(0).item()
+
+    def everything(self) -> dict[str, Tensor]:
+        found = {name: value.detach().clone() for name, value in self.network.named_parameters()}
+        for name, state in self.optimizer.state().items():
+            for index, moments in state["state"].items():
+                found |= {f"{name}.{index}.{key}": torch.as_tensor(value).clone() for key, value in moments.items()}
+        return found
+
+
+def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+TOO_LARGE = 1e25
+"""Finite in float32, and its square is not."""
+
+
+@pytest.mark.parametrize("tables", ["dense", "rows"])
+@pytest.mark.parametrize("factor", [math.nan, math.inf, -math.inf, TOO_LARGE])
+def test_an_update_that_is_not_finite_leaves_weights_moments_and_the_count_of_steps(tables: str, factor: float) -> None:
+    guarded, spared = Case(tables), Case(tables)
+    for case in (guarded, spared):
+        assert case.update([0, 1]) == 0
+    before = guarded.everything()
+    assert guarded.update([1, 2], factor) == 1
+    assert_same(guarded.everything(), before)
+    assert all(parameter.grad is None for parameter in guarded.network.parameters())
+    for case in (guarded, spared):
+        assert case.update([2, 3]) == 0
+    assert_same(guarded.everything(), spared.everything())
+
+
+@pytest.mark.parametrize("tables", ["dense", "rows"])
+def test_a_bad_first_update_leaves_an_optimizer_as_good_as_new(tables: str) -> None:
+    guarded, fresh = Case(tables), Case(tables)
+    guarded.update([0], math.nan)
+    for case in (guarded, fresh):
+        case.update([0, 1])
+    assert_same(guarded.everything(), fresh.everything())
+
+
+@pytest.mark.parametrize("bad", ["table", "linear"])
+def test_dense_weights_and_rows_skip_together(bad: str) -> None:
+    case = Case("rows")
+    case.update([0, 1])
+    before = case.everything()
+    parameter = case.network.table.table if bad == "table" else case.network.linear.bias
+    hook = parameter.register_hook(lambda grad: grad * math.nan)
+    assert case.update([0, 1]) == 1
+    assert_same(case.everything(), before)
+    hook.remove()
+    case.update([0, 1])
+    changed = {name for name, value in case.everything().items() if not torch.equal(value, before[name])}
+    assert changed == set(before)
+
+
+def test_good_updates_are_those_of_plain_adam_bit_for_bit() -> None:
+    case, plain = Case("dense"), Network(4)
+    adam = torch.optim.Adam(plain.parameters(), lr=0.1, betas=(0.5, 0.9), fused=True)
+    for labels in ([0, 1], [3, 3], [2]):
+        case.update(labels)
+        plain(labels).backward()
+        adam.step()
+        adam.zero_grad()
+    for ours, theirs in zip(case.network.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_skips_are_counted_in_all_and_in_a_row() -> None:
+    case = Case("dense")
+    counts = []
+    for factor in (1, math.nan, math.inf, 1, math.nan):
+        case.update([0], factor)
+        counts.append(case.optimizer.skips.tolist())
+    assert counts == [[0, 0], [1, 1], [2, 2], [2, 0], [3, 1]]
+    case.optimizer.restore("adam", case.optimizer.state()["adam"])
+    assert case.optimizer.skips.tolist() == [3, 0]
+
+
+def test_nothing_but_tables_makes_the_host_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: object) -> None:
+        raise AssertionError("the host waits for the device")
+
+    case = Case("dense")
+    case.network([0]).backward()
+    for name in ("item", "__bool__", "__float__", "tolist", "cpu"):
+        monkeypatch.setattr(Tensor, name, wait)
+    bad = case.optimizer.step(0)
+    monkeypatch.undo()
+    assert bad.item() == 0
+
+
+def test_with_a_scaler_only_what_is_bad_without_scaling_is_in_a_row() -> None:
+    case = Case("dense", torch.amp.GradScaler("cpu", init_scale=4.0))
+    before = case.everything()
+    seen = []
+    for _ in range(4):  # at scales 4, 2, 1, 0.5
+        case.update([0], math.nan)
+        seen.append(case.optimizer.skips.tolist())
+    assert seen == [[1, 0], [2, 0], [3, 1], [4, 2]]
+    assert_same({name: value for name, value in case.everything().items() if name in before}, before)
+    case.update([0])
+    assert case.optimizer.skips.tolist() == [4, 0]
+    assert not torch.equal(case.everything()["linear.bias"], before["linear.bias"])

@@ -1,40 +1,87 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
-from cgan_dist.preemption import SIGNALS, StopRequest
+from cgan_dist.preemption import SIGNALS, Stop, StopRequest, clear_marks, mark_for_requeue
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_is_remembered(number: signal.Signals) -> None:
-    with StopRequest() as stop:
+def test_a_signal_is_remembered(number: signal.Signals, tmp_path: Path) -> None:
+    with StopRequest(tmp_path) as stop:
         assert stop.reason() is None
         os.kill(os.getpid(), number)
-        assert stop.reason() == f"received {number.name}"
+        expected = Stop.FOR_GOOD if number is signal.SIGINT else Stop.FOR_NOW
+        assert stop.reason() == (expected, f"received {number.name}")
 
 
-def test_the_second_signal_stops_at_once() -> None:
-    with StopRequest():
+def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
+    with StopRequest(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_afterwards_signals_do_what_they_did_before() -> None:
+def test_afterwards_signals_do_what_they_did_before(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
-    with StopRequest():
+    with StopRequest(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_the_deadline_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deadline_counts_from_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     now = 1000.0
     monkeypatch.setattr("cgan_dist.preemption.time.monotonic", lambda: now)
-    stop = StopRequest(max_hours=0.5)
+    stop = StopRequest(tmp_path, max_hours=0.5)
     now += 1799
     assert stop.reason() is None
     now += 1
-    assert stop.reason() == "train.max_hours is over"
+    assert stop.reason() == (Stop.FOR_NOW, "train.max_hours is over")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", Stop.FOR_GOOD), ("now!\n", Stop.FOR_GOOD), ("requeue\n", Stop.FOR_NOW)]
+)
+def test_a_file_asks_to_stop_and_is_seen_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: Stop
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("cgan_dist.preemption.time.monotonic", lambda: now)
+    stop = StopRequest(tmp_path)
+    assert stop.reason() is None
+    (tmp_path / "STOP").write_text(text)
+    now += 1.0
+    reason = stop.reason()
+    assert reason is not None
+    assert reason.stop is expected
+    assert "STOP" in reason.text
+
+
+def test_the_end_of_the_slurm_job_leaves_time_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr("cgan_dist.preemption.time.time", lambda: now)
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(now) + 600))
+    stop = StopRequest(tmp_path, leave_minutes=3)
+    now += 419
+    assert stop.reason() is None
+    now += 1
+    assert stop.reason() == (Stop.FOR_NOW, "the Slurm job is about to end")
+
+
+@pytest.mark.parametrize("value", ["Unknown", "", "-1"])
+def test_an_end_time_that_is_no_time_is_no_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SLURM_JOB_END_TIME", value)
+    assert StopRequest(tmp_path).reason() is None
+
+
+def test_marks_are_left_and_cleared(tmp_path: Path) -> None:
+    mark_for_requeue(tmp_path, 640, "received SIGTERM")
+    assert json.loads((tmp_path / "REQUEUE").read_text()) == {"images": 640, "reason": "received SIGTERM"}
+    (tmp_path / "STOP").touch()
+    clear_marks(tmp_path)
+    clear_marks(tmp_path)
+    assert list(tmp_path.iterdir()) == []

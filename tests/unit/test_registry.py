@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
 
 from cgan_dist.errors import UserError
 from cgan_dist.registry import Registry
@@ -10,9 +11,14 @@ from cgan_dist.registry import Registry
 
 class Part:
     def __init__(
-        self, size: int, width: int = 64, norm: Literal["batch", "none"] = "batch", scales: tuple[float, ...] = ()
+        self,
+        size: int,
+        width: int = 64,
+        norm: Literal["batch", "none"] = "batch",
+        scales: tuple[float, ...] = (),
+        depth: Annotated[int, Field(gt=0)] = 1,
     ) -> None:
-        self.size, self.width, self.norm, self.scales = size, width, norm, scales
+        self.size, self.width, self.norm, self.scales, self.depth = size, width, norm, scales, depth
 
 
 PARTS = Registry("part", {"part": f"{__name__}:Part", "moved": "cgan_dist.registry:Absent"})
@@ -37,10 +43,11 @@ def test_a_short_name_and_a_dotted_path_build_the_same() -> None:
         (
             "part",
             {"widht": 8},
-            ["section.args.widht: unknown argument", "Did you mean 'width'?", "Accepted: width, norm, scales"],
+            ["section.args.widht: unknown argument", "Did you mean 'width'?", "Accepted: width, norm, scales, depth"],
         ),
         ("part", {"size": 8}, ["section.args.size: decided by the data"]),
         ("part", {"width": "wide"}, ["section.args.width: found 'wide'", "valid integer"]),
+        ("part", {"depth": 0}, ["section.args.depth: found 0", "expects greater than 0"]),
         ("part", {"norm": "bacth"}, ["section.args.norm: found 'bacth'", "'batch' or 'none'"]),
         ("absent_module:X", {}, ["section: cannot import 'absent_module:X'"]),
         ("moved", {}, ["has no 'Absent'"]),

@@ -36,10 +36,10 @@ def watch(step: TrainStep, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, i
     for net in ("generator", "discriminator"):
         real_step = getattr(step, f"{net}_step")
 
-        def record(micro_batches: list[Micro], position: int, net: str = net, real_step: object = real_step) -> None:
+        def record(micro_batches: list[Micro], position: int, net: str = net, real_step: object = real_step) -> Tensor:
             images, z = micro_batches[0].real, micro_batches[0].z
             seen.append((net[0].upper(), round(float((images[0, 0, 0, 0] + 1) * 127.5)), z))
-            real_step(micro_batches, position)  # type: ignore[operator]
+            return real_step(micro_batches, position)  # type: ignore[operator]
 
         monkeypatch.setattr(step, f"{net}_step", record)
     return seen

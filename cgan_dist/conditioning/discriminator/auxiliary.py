@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
+from cgan_dist.sections import NotNegative
 
 
 class Auxiliary(DiscriminatorWay):
@@ -20,7 +21,7 @@ class Auxiliary(DiscriminatorWay):
             learns to read a generator's mistakes as the label.
     """
 
-    def __init__(self, layout: Layout, weight: float = 1.0, on_fakes: bool = False) -> None:
+    def __init__(self, layout: Layout, weight: NotNegative = 1.0, on_fakes: bool = False) -> None:
         super().__init__(layout)
         self.weight, self.on_fakes = weight, on_fakes
 

@@ -10,6 +10,7 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.errors import UserError
+from cgan_dist.sections import Count, NotNegative, Positive, Share
 
 
 class D2DCrossEntropy(DiscriminatorWay):
@@ -34,7 +35,12 @@ class D2DCrossEntropy(DiscriminatorWay):
     """
 
     def __init__(
-        self, layout: Layout, dim: int = 128, weight: float = 0.5, temperature: float = 0.5, margin: float = 0.98
+        self,
+        layout: Layout,
+        dim: Count = 128,
+        weight: NotNegative = 0.5,
+        temperature: Positive = 0.5,
+        margin: Share = 0.98,
     ) -> None:
         super().__init__(layout)
         check_classes(layout, "d2d_ce")

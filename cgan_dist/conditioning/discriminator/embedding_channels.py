@@ -7,6 +7,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay
 from cgan_dist.conditioning.linear import ConditionLinear
+from cgan_dist.sections import Count
 
 
 class EmbeddingChannels(DiscriminatorWay):
@@ -17,7 +18,7 @@ class EmbeddingChannels(DiscriminatorWay):
         dim: number of planes.
     """
 
-    def __init__(self, layout: Layout, dim: int = 16) -> None:
+    def __init__(self, layout: Layout, dim: Count = 16) -> None:
         super().__init__(layout)
         self.joins_reals = dim
         self.table = ConditionLinear(layout, dim)

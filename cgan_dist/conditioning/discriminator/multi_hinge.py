@@ -10,6 +10,7 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.auxiliary import Classifier
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.discriminator.d2d_ce import check_classes
+from cgan_dist.sections import NotNegative
 
 
 class MultiHinge(DiscriminatorWay):
@@ -26,7 +27,7 @@ class MultiHinge(DiscriminatorWay):
         UserError: if the labels are not classes.
     """
 
-    def __init__(self, layout: Layout, weight: float = 1.0) -> None:
+    def __init__(self, layout: Layout, weight: NotNegative = 1.0) -> None:
         super().__init__(layout)
         check_classes(layout, "multi_hinge")
         self.weight = weight

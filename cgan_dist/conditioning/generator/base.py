@@ -102,4 +102,5 @@ class Modulation(nn.Module):
             return features
         both = torch.stack([linear(style) for linear, style in zip(self.maps, styles, strict=True)]).sum(0)
         gain, shift = both[:, :, None, None].chunk(2, dim=1)
-        return features * (1 + gain) + shift
+        # A float32 gain would make float32 of all features that half precision was chosen for.
+        return features * (1 + gain).to(features.dtype) + shift.to(features.dtype)

@@ -7,6 +7,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.generator.base import GeneratorWay
 from cgan_dist.conditioning.linear import ConditionLinear
+from cgan_dist.sections import Count
 
 
 class Embedding(GeneratorWay):
@@ -18,7 +19,7 @@ class Embedding(GeneratorWay):
         dim: length of the vector.
     """
 
-    def __init__(self, layout: Layout, latent_dim: int, dim: int = 128) -> None:
+    def __init__(self, layout: Layout, latent_dim: int, dim: Count = 128) -> None:
         super().__init__(layout, latent_dim)
         self.joins_reals = dim
         self.table = ConditionLinear(layout, dim)

@@ -7,6 +7,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.generator.base import GeneratorWay
 from cgan_dist.conditioning.linear import ConditionLinear
+from cgan_dist.sections import Count
 
 
 class Film(GeneratorWay):
@@ -20,7 +21,7 @@ class Film(GeneratorWay):
         latent: z modulates too, beside the condition.
     """
 
-    def __init__(self, layout: Layout, latent_dim: int, dim: int | None = None, latent: bool = False) -> None:
+    def __init__(self, layout: Layout, latent_dim: int, dim: Count | None = None, latent: bool = False) -> None:
         super().__init__(layout, latent_dim)
         self.shared = ConditionLinear(layout, dim) if dim else None
         self.latent = latent

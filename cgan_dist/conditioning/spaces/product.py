@@ -144,7 +144,8 @@ def _build(schema: LabelSchema, part: str | dict[str, Any], number: int) -> Labe
     where = f"{WHERE}.args.parts.{number}"
     given: dict[str, Any] = {"name": part} if isinstance(part, str) else part
     args = given.get("args", {})
-    if not {"name"} <= given.keys() <= {"name", "args"} or not isinstance(args, dict):
+    named = given.keys() <= {"name", "args"} and isinstance(given.get("name"), str)
+    if not named or not isinstance(args, dict):
         raise UserError(f"{where}: found {part}; expected the name of a label space, or {{name: ..., args: {{...}}}}.")
     if given["name"] == "product":
         raise UserError(f"{where}: a product in a product; name its parts here instead.")

@@ -74,8 +74,8 @@ class Columns:
         if len(ranges) != len(self.continuous):
             raise UserError(f"ranges: {len(ranges)}, expected one [low, high] for each of {self.continuous}.")
         for pair in ranges:
-            if len(pair) != 2 or not all(map(math.isfinite, pair)) or pair[0] >= pair[1]:
-                raise UserError(f"ranges: {pair}; expected [low, high] with low < high.")
+            if len(pair) != 2 or not all(abs(end) <= LARGEST for end in pair) or pair[0] >= pair[1]:
+                raise UserError(f"ranges: {pair}; expected [low, high] with low < high, both within float32.")
 
 
 def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], columns: Columns) -> Source:

@@ -313,6 +313,10 @@ def test_a_missing_column_is_named_with_the_close_match(folder: Path, kind: str)
             {"continuous": ["a"], "ranges": [[0, float("inf")]]},
             "ranges: [0, inf]; expected [low, high] with low < high",
         ),
+        (
+            {"continuous": ["a"], "ranges": [[0, 1e300]]},
+            "ranges: [0, 1e+300]; expected [low, high] with low < high, both within float32",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(

@@ -17,8 +17,8 @@ from cgan_dist.conditioning.discriminator.channels import Channels
 from cgan_dist.conditioning.discriminator.d2d_ce import D2DCrossEntropy
 from cgan_dist.losses.adversarial import Hinge, NonSaturating, Relativistic
 from cgan_dist.losses.objective import Objective
+from cgan_dist.meter import Meter
 from cgan_dist.schedule import Schedule
-from cgan_dist.tracking import Meter
 from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
 
 Array = np.ndarray
@@ -42,6 +42,7 @@ def test_d_minimizes_the_loss_plus_its_penalties() -> None:
         "penalty/r2": r2,
         "logits/real": D.logits(real).mean(),
         "logits/fake": D.logits(fake).mean(),
+        "d/accuracy": (D.logits(real) > D.logits(fake)).mean(),
     }
     assert {name: value.item() for name, value in scalars.items()} == pytest.approx(expected, rel=1e-12)
     assert loss.item() == scalars["loss/d"].item()

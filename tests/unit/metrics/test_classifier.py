@@ -122,3 +122,10 @@ def test_on_small_images_the_network_is_that_of_the_digits() -> None:
     (first, *_) = Classifier(1, (28, 28), Layout(classes=(10,))).features
     assert isinstance(first, nn.Conv2d)
     assert (first.kernel_size, first.stride, first.padding) == ((5, 5), (1, 1), (2, 2))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (2, 7), (5, 300), (8, 8), (28, 28), (109, 89)])
+def test_images_of_any_size_can_be_read(size: tuple[int, int]) -> None:
+    net = Classifier(3, size, Layout(classes=(5,), bits=2))
+    assert net(torch.zeros(2, 3, *size, dtype=torch.uint8)).shape == (2, 7)
+    assert sum(isinstance(layer, nn.MaxPool2d) for layer in net.features) == 3 or min(size) < 8

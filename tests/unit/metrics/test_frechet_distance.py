@@ -27,6 +27,19 @@ def test_real_images_are_near_and_others_far(name: str, tmp_path: Path, monkeypa
     assert far["frechet_distance"] > 10 * scores["frechet_distance"]
 
 
+def test_one_image_has_no_covariance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cgan_dist.metrics.classifier.EPOCHS", 1)
+    images, stored = coloured(40, seed=0)
+    space = LABEL_SPACES.build("classes", "", {}, schema=ALL)
+    labels = space.select(stored)
+    metric = FrechetDistance(images, labels, space, tmp_path, "print")
+    with pytest.raises(UserError, match="^frechet_distance: found 1 sample; expected 2 or more"):
+        metric.score(images[:1], labels[:1])
+    assert metric.score(images[:2], labels[:2])["frechet_distance"] > 0
+    with pytest.raises(UserError, match="^frechet_distance: found 3 real images; expected 4 or more"):
+        FrechetDistance(images[:3], labels[:3], space, tmp_path, "three")
+
+
 def test_without_labels_there_are_no_features(tmp_path: Path) -> None:
     space = Unlabelled(NoLabels())
     with pytest.raises(UserError, match="^evaluate.metrics: frechet_distance needs a classifier of the real images'"):

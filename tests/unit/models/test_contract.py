@@ -113,7 +113,7 @@ def test_generator(network: str, size: int, space: str, ways: list[str]) -> None
     for update in (descend, check_gradients):
         images = G(z, condition)
         assert images.shape == (BATCH, 2, size, size)
-        assert images.abs().max() < 1
+        assert images.abs().max() <= 1  # tanh of more than 9 rounds to 1
         (images * weight).sum().backward()
         update(G)
     G = build_generator(network, size, layout, ways).eval()

@@ -7,11 +7,13 @@ from torch import nn
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays
 from cgan_dist.conditioning.discriminator.channels import Channels
-from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.conditioning.generator.base import GeneratorWay, GeneratorWays
 from cgan_dist.conditioning.generator.concat import Concat
 from cgan_dist.conditioning.generator.film import Film
 from cgan_dist.errors import UserError
 from cgan_dist.models.dcgan import Discriminator, Generator, SameConv2d, SameConvTranspose2d, halvings
+
+LAYOUT = Layout(classes=(3,))
 
 
 def generator(shape: tuple[int, int, int], latent_dim: int, classes: int, width: int = 64) -> Generator:
@@ -150,10 +152,17 @@ def test_the_original_for_faces_layer_by_layer() -> None:
     assert D(images, nothing).logits.shape == (2,)
 
 
-def test_modulation_alone_needs_something_to_modulate() -> None:
-    layout = Layout(classes=(3,))
-    with pytest.raises(
-        UserError, match=r"one stage \(8x8 images\) has no features to modulate, so G would not see the label"
-    ):
-        Generator((3, 8, 8), 5, GeneratorWays(layout, 5, [Film(layout, 5)]))
-    Generator((3, 8, 8), 5, GeneratorWays(layout, 5, [Film(layout, 5), Concat(layout, 5)]))
+@pytest.mark.parametrize("beside", [[], [Concat(LAYOUT, 5)]])
+def test_film_needs_something_to_modulate(beside: list[GeneratorWay]) -> None:
+    """Beside another way too: DDP would wait for gradients of film's embedding, which nothing uses."""
+    with pytest.raises(UserError, match=r"one stage \(8x8 images\) has nothing to modulate; take concat"):
+        Generator((3, 8, 8), 5, GeneratorWays(LAYOUT, 5, [Film(LAYOUT, 5, dim=2), *beside]))
+    Generator((3, 9, 9), 5, GeneratorWays(LAYOUT, 5, [Film(LAYOUT, 5, dim=2), *beside]))
+
+
+@pytest.mark.parametrize("width", [0, -4])
+def test_a_width_that_is_none(width: int) -> None:
+    with pytest.raises(UserError, match=rf"^generator\.args\.width: found {width}; expected 1 or more"):
+        Generator((3, 28, 28), 5, GeneratorWays(LAYOUT, 5, []), width=width)
+    with pytest.raises(UserError, match=rf"^discriminator\.args\.width: found {width}"):
+        Discriminator((3, 28, 28), DiscriminatorWays(LAYOUT, {}), width=width)

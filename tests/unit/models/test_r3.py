@@ -94,6 +94,19 @@ def test_initial_weights_are_fixup() -> None:
         assert not block.narrow.weight.any()
 
 
+@pytest.mark.parametrize("classes", [2, 5000])
+def test_the_ends_keep_the_variance_however_many_classes_there_are(classes: int) -> None:
+    layout, count = Layout(classes=(classes,)), 64
+    labels = Condition.of_classes(torch.randint(classes, (count,)))
+    args = {"width": 64, "max_width": 64, "group_size": 16}
+    G = Generator((3, 16, 16), 32, GeneratorWays(layout, 32, [Concat(layout, 32)]), **args)
+    D = Discriminator((3, 16, 16), DiscriminatorWays(layout, {"channels": Channels(layout)}), **args)
+    assert G.entry(torch.randn(count, 32), labels).std().item() == pytest.approx(1, rel=0.1)
+    assert D.entry(torch.randn(count, 3, 16, 16), labels).std().item() == pytest.approx(1, rel=0.2)
+    assert D.head.linear.weight.std().item() == pytest.approx(64**-0.5, rel=0.3)
+    assert not D.head.linear.bias.any()
+
+
 def test_a_block_begins_as_the_identity() -> None:
     block, x = ResidualBlock(8, BlockShape(blocks=1, expansion=2, group_size=4, total=3)), torch.randn(2, 8, 5, 6)
     torch.testing.assert_close(block(x), x, rtol=0, atol=0)

@@ -44,6 +44,13 @@ def test_the_literal_switch_reaches_the_layer() -> None:
     assert not GeneratorWays(layout, Z, [Concat(layout, Z)]).linear(7).literal
 
 
+def test_film_keeps_features_in_half_precision() -> None:
+    layout, condition = Layout(classes=(3,)), Condition.of_classes(torch.tensor([0, 2]))
+    ways = GeneratorWays(layout, Z, [Film(layout, Z)])
+    features, z = torch.randn(2, 4, 3, 3, dtype=torch.bfloat16), torch.randn(2, Z)
+    assert ways.modulation(4)(features, ways(z, condition).styles).dtype is torch.bfloat16
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("dim", "latent"), [(None, False), (6, False), (None, True), (6, True)])
 def test_film_scales_and_shifts_by_what_is_linear_in_the_style(kind: str, dim: int | None, latent: bool) -> None:

@@ -151,6 +151,7 @@ def test_parts_may_be_chosen_with_arguments() -> None:
             "conditioning.labels.args.parts.1.args.name: unknown argument",
         ),
         ([3, "attributes"], "args.parts: found [3, 'attributes']"),
+        (["attributes", {"name": 3}], "args.parts.1: found {'name': 3}; expected the name of a label space, or {name"),
     ],
 )
 def test_parts_that_make_no_product_are_refused(parts: Any, message: str) -> None:

@@ -1,0 +1,65 @@
+"""What a forward pass that is not finite may leave behind, and how an update that is skipped takes it back.
+
+All of it happens on the device; the host neither knows nor waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def spread_nonfinite(loss: Tensor) -> Tensor:
+    """Makes a loss that is not finite have gradients that are not, on every rank; any other stays what it is, exactly.
+
+    The gradient of a loss of inf may be finite: those of the hinge and Wasserstein losses do not depend on its value.
+    A factor of NaN reaches the gradients, and in their reduction over ranks those of all. Otherwise the factor is 1.
+
+    Args:
+        loss: scalar, with its graph, before the backward pass.
+    """
+    return loss * (loss.detach() * 0 + 1)
+
+
+class KeptBuffers:
+    """Remembers the buffers of networks (running batch statistics, vectors of spectral norm) for one update.
+
+    In a step of D the forward pass of G moves G's batch statistics too, and the other way round, so both networks
+    belong here. Good buffers stay as they are, bit for bit.
+
+    Args:
+        networks: raw, on their device.
+    """
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        self.networks = list(networks)
+        self._kept: list[tuple[list[Tensor], Tensor]] = []
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Remembers them as they are before the first forward pass of an update."""
+        of_one_kind: dict[torch.dtype, list[Tensor]] = {}
+        for network in self.networks:
+            for buffer in network.buffers():
+                if buffer.numel():
+                    of_one_kind.setdefault(buffer.dtype, []).append(buffer)
+        self._kept = [(buffers, _flat(buffers)) for buffers in of_one_kind.values()]
+
+    @torch.no_grad()
+    def put_back(self, bad: Tensor) -> None:
+        """Puts back what `keep` remembered where `bad` is 1, and forgets it.
+
+        Args:
+            bad: scalar on the device, from `NetworkOptimizer.step`.
+        """
+        for buffers, before in self._kept:
+            flat = torch.where(bad > 0, before, _flat(buffers))
+            parts = flat.split([buffer.numel() for buffer in buffers])
+            torch._foreach_copy_(buffers, [part.view_as(buffer) for part, buffer in zip(parts, buffers, strict=True)])
+        self._kept = []
+
+
+def _flat(buffers: Sequence[Tensor]) -> Tensor:
+    return torch.cat([buffer.flatten() for buffer in buffers])

@@ -1,0 +1,256 @@
+"""What is done between steps, each on its own interval: log, sample, evaluate, checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+from torch import Tensor
+
+from cgan_dist.alarms import VARIANCE_RATIO, Alarms, Alert, variance_ratio
+from cgan_dist.checkpoint import Checkpoints
+from cgan_dist.conditioning.spaces.columns import columns_of_space
+from cgan_dist.config import Config
+from cgan_dist.data.shards import ShardSet
+from cgan_dist.distributed import all_finite, averaged_buffers, differing_replicas, synchronize
+from cgan_dist.errors import UserError
+from cgan_dist.evaluation import Evaluator
+from cgan_dist.grid import draw_grid
+from cgan_dist.meter import finite_means
+from cgan_dist.randomness import numpy_generator
+from cgan_dist.sampling import Sampler
+from cgan_dist.step import TrainStep
+from cgan_dist.tracking import Trackers
+
+logger = logging.getLogger(__name__)
+
+
+class Due(NamedTuple):
+    """What is due at one point of the clock; a pure function of it."""
+
+    log: bool
+    sample: bool
+    evaluate: bool
+    checkpoint: bool
+    compare: bool
+    histograms: bool
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+@dataclass(kw_only=True)
+class Maintenance:
+    """All that happens to a run between steps. Every rank holds one, and calls it at the same points of the clock.
+
+    Attributes:
+        folder: the run folder.
+        facts: what else goes into every checkpoint (config, data, versions), JSON-ready.
+        trackers: where numbers go; None on every rank but the main one.
+        seconds: spent here since the last line of the log.
+        last_line: of the log, for a diagnosis.
+    """
+
+    config: Config
+    folder: Path
+    step: TrainStep
+    shards: ShardSet
+    sampler: Sampler
+    evaluator: Evaluator
+    checkpoints: Checkpoints
+    alarms: Alarms
+    facts: dict[str, Any]
+    trackers: Trackers | None = None
+
+    def __post_init__(self) -> None:
+        self.accelerator = self.step.accelerator
+        self.networks = [self.step.raw_generator, self.step.raw_discriminator, self.step.ema.network]
+        self.last_line: dict[str, float] = {}
+        self.begin(0)
+
+    def due(self, images_seen: int, finished: bool, stopping: bool) -> Due:
+        """What is to be done at this point of the clock."""
+        config, reached = self.config, self._reached
+        evaluate = bool(config.evaluate.metrics) and (finished or reached(images_seen, config.evaluate.interval_images))
+        best = evaluate and config.checkpoint.keep_best is not None
+        checkpoint = finished or stopping or best or reached(images_seen, config.checkpoint.interval_images)
+        return Due(
+            log=finished or reached(images_seen, config.tracking.interval_images),
+            sample=finished or not images_seen or reached(images_seen, config.sample.interval_images),
+            evaluate=evaluate,
+            checkpoint=checkpoint and images_seen > 0,
+            compare=reached(images_seen, config.guard.replicas_interval_images),
+            histograms=reached(images_seen, config.tracking.histograms_interval_images),
+        )
+
+    def begin(self, images_seen: int) -> None:
+        """Starts the clock of images per second."""
+        self.last_log_seconds, self.seconds, self.images_logged = time.perf_counter(), 0.0, images_seen
+
+    def carry_out(self, due: Due, images_seen: int, last: bool) -> None:
+        """Does what is due; `last` waits until the checkpoint is on disk."""
+        synchronize(self.accelerator)
+        started = time.perf_counter()
+        if due.compare:
+            self._compare_replicas(images_seen)
+        values = self._interval_means(images_seen) if due.log else {}
+        scores: dict[str, float] = {}
+        with averaged_buffers(self.accelerator, self.networks) as statistics:
+            if self.trackers is not None:
+                ratios = self._sample(images_seen) if due.sample else {}
+                scores = self.evaluator.scores(self.sampler) if due.evaluate else {}
+                self._log(images_seen, values | ratios | scores, loudly=due.sample)
+                if due.histograms:
+                    self.trackers.histograms(images_seen, self._weights())
+            if due.checkpoint:
+                self._checkpoint(images_seen, statistics, scores, last)
+        self.seconds += time.perf_counter() - started
+
+    def rewind(self, images_seen: int) -> None:
+        """Forgets what was logged after this point of the clock: it will be trained anew."""
+        self.begin(images_seen)
+        if self.trackers is not None:
+            self.trackers.rewind(images_seen)
+
+    def close(self) -> None:
+        """Waits for the last checkpoint and flushes the trackers."""
+        try:
+            self.checkpoints.wait()
+        finally:
+            if self.trackers is not None:
+                self.trackers.close()
+
+    def alert(self, images_seen: int, alerts: Sequence[Alert], trouble: bool = True) -> None:
+        """Tells a person, on the main process."""
+        if self.trackers is not None:
+            for title, text in alerts:
+                self.trackers.alert(images_seen, title, text, trouble)
+
+    def _reached(self, images_seen: int, interval_images: int | None) -> bool:
+        """Whether the clock has just reached or crossed a multiple of the interval."""
+        before = images_seen - self.step.images_per_iteration
+        if interval_images is None or before < 0:
+            return False
+        return images_seen // interval_images > before // interval_images
+
+    def _interval_means(self, images_seen: int) -> dict[str, float]:
+        """Averages since the last log line, over ranks; empty if there was no step; every rank calls it."""
+        meter = self.step.meter
+        means = finite_means(meter.state(self._mean_over_ranks))
+        was_there, now = bool(meter.names), time.perf_counter()
+        meter.reset()
+        training_seconds = max(now - self.last_log_seconds - self.seconds, 1e-9)
+        images, waited_seconds = images_seen - self.images_logged, self.step.waited_seconds
+        self.begin(images_seen)
+        self.step.waited_seconds = 0.0
+        if not was_there:
+            return {}
+        return means | {
+            "perf/images_per_second": images / training_seconds,
+            "perf/data_wait": waited_seconds / training_seconds,
+        }
+
+    def _mean_over_ranks(self, own: Tensor) -> Tensor:
+        return self.accelerator.reduce(own, reduction="mean")  # type: ignore[no-any-return]
+
+    def _log(self, images_seen: int, values: dict[str, float], loudly: bool) -> None:
+        """One line for one point of the clock."""
+        if not values:
+            return
+        assert self.trackers is not None, "only the main process logs"
+        self.last_line = values
+        self.trackers.scalars(images_seen, values)
+        shown = " | ".join(f"{name} {value:.4g}" for name, value in values.items())
+        logger.log(logging.INFO if loudly else logging.DEBUG, "images %d | %s", images_seen, shown)
+        self.alert(images_seen, self.alarms.of_line(values))
+
+    def _sample(self, images_seen: int) -> dict[str, float]:
+        """Draws the three grids; returns how much samples vary, as a share of what real images do."""
+        sample, space = self.config.sample, self.sampler.label_space
+        labels = space.grid(sample.max_classes)
+        names = space.describe(labels)
+        random = self.sampler.cells(labels, sample.per_class, "random", images_seen)
+        real = self.shards.examples(
+            columns_of_space(space, labels),
+            sample.per_class,
+            numpy_generator(self.config.run.seed, "real", images_seen),
+        )
+        fixed = self.sampler.cells(labels, sample.per_class, "fixed")
+        for name, cells in (("random_z", random), ("fixed_z", fixed), ("real", real)):
+            self._picture(images_seen, name, draw_grid(cells, names))
+        if not images_seen:  # an untrained G has almost no variance
+            return {}
+        ratios = variance_ratio(random, real)
+        self.alert(images_seen, self.alarms.of_grid(ratios, names))
+        return {VARIANCE_RATIO: min(ratios.values())} if ratios else {}
+
+    def _picture(self, images_seen: int, name: str, grid: Image.Image) -> None:
+        path = self.folder / "samples" / f"{name}-{images_seen:012d}.png"
+        path.parent.mkdir(exist_ok=True)
+        grid.save(path)
+        assert self.trackers is not None, "only the main process draws"
+        self.trackers.picture(images_seen, name, path)
+
+    def _weights(self) -> dict[str, Tensor]:
+        nets = {"generator": self.step.raw_generator, "discriminator": self.step.raw_discriminator}
+        return {
+            f"{net}/{name}": parameter.detach()
+            for net, module in nets.items()
+            for name, parameter in module.named_parameters()
+        }
+
+    def _compare_replicas(self, images_seen: int) -> None:
+        """Every rank calls it."""
+        step = self.step
+        named = {"generator": step.raw_generator, "discriminator": step.raw_discriminator, "ema": step.ema.network}
+        if differing := differing_replicas(self.accelerator, named):
+            raise UserError(
+                f"Replicas differ: {', '.join(differing)} is not the same on every process at {images_seen:,} images. "
+                f"The checkpoints in {self.checkpoints.folder} are from before the next comparison "
+                "(guard.replicas_interval_images). Suspect a GPU's memory, or a plug-in whose draws depend on the rank."
+            )
+
+    def _checkpoint(self, images_seen: int, statistics: Tensor, scores: dict[str, float], last: bool) -> None:
+        """Every rank calls it; the main process copies everything and goes on while a thread writes."""
+        step, scaler = self.step, self.accelerator.scaler
+        meter = step.meter.state(self._mean_over_ranks)
+        if max(optimizer.skips[1].item() for optimizer in (step.optimizer_g, step.optimizer_d)):
+            logger.warning("No checkpoint at %s images: updates are being skipped.", f"{images_seen:,}")
+            return
+        if not all_finite(self.networks):
+            raise UserError(
+                f"Training diverged: a weight is not finite at {images_seen:,} images. The checkpoints in "
+                f"{self.checkpoints.folder} are from before. Lower optim.lr, or raise loss.penalties."
+            )
+        if not self.accelerator.is_main_process:
+            return
+        optimizers = (("g", step.optimizer_g), ("d", step.optimizer_d))
+        self.checkpoints.save(
+            images_seen,
+            networks={
+                "generator": step.raw_generator.state_dict(),
+                "discriminator": step.raw_discriminator.state_dict(),
+                "ema": step.ema.network.state_dict(),
+                "labels": self.sampler.distribution.state(),
+                "objective": step.objective.state(),
+                "statistics": {"of_ranks": statistics},
+            },
+            optimizers={
+                f"optimizer_{network}_{name}": state
+                for network, optimizer in optimizers
+                for name, state in optimizer.state().items()
+            },
+            state=self.facts
+            | {
+                "meter": meter,
+                "scaler": scaler.state_dict() if scaler else None,
+                "world_size": self.accelerator.num_processes,
+            },
+            scores=scores,
+            wait=last,
+        )

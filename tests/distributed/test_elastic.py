@@ -18,7 +18,7 @@ def lines(path: Path) -> list[dict[str, float | str]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_number_of_processes_may_change_across_restarts(config_file: Path, tmp_path: Path) -> None:
     text = config_file.read_text().replace("args: {width: 4}", "args: {width: 4, norm: none}")
     text += "loss: {penalties: {r1: 0.1, lecam: 0.1}}\n"

@@ -5,6 +5,7 @@ Thirty times, at random moments, checkpoint writing included: SIGKILL to one ran
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -41,15 +42,20 @@ def options(config_file: Path, name: str) -> list[str]:
 
 
 def ranks_of(launcher: psutil.Process) -> list[psutil.Process]:
-    return [p for p in launcher.children(recursive=True) if "train.py" in " ".join(p.cmdline())]
+    found = []
+    for process in launcher.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "train.py" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def strike(process: subprocess.Popen[bytes], chance: random.Random) -> str:
     """Ends a running training in one of three ways, and everything that is left of it."""
-    launcher = psutil.Process(process.pid)
     way = chance.choice(["one rank", "all ranks", "SIGTERM"])
     victims: list[psutil.Process] = []
     try:
+        launcher = psutil.Process(process.pid)
         victims = ranks_of(launcher)
         if way == "SIGTERM":
             launcher.send_signal(signal.SIGTERM)
@@ -67,13 +73,13 @@ def strike(process: subprocess.Popen[bytes], chance: random.Random) -> str:
 @pytest.mark.timeout(1500)
 def test_thirty_kills_change_nothing(config_file: Path, tmp_path: Path) -> None:
     run, chance = tmp_path / "runs" / "chaos", random.Random(0)
-    log = (tmp_path / "chaos.log").open("wb")
     struck: list[tuple[str, int]] = []
     for _ in range(KILLS):
         before = images_logged(run)[-1] if images_logged(run) else 0
         goal = before + chance.randrange(32, 2 * TOTAL // KILLS - 64)
         line = command(2, TRAIN, *options(config_file, "chaos"))
-        process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+        with (tmp_path / "chaos.log").open("ab") as log:
+            process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 120
         while process.poll() is None and not any(images >= goal for images in images_logged(run)[-3:]):
             assert time.monotonic() < deadline, (tmp_path / "chaos.log").read_text()[-4000:]

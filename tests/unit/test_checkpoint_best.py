@@ -17,6 +17,8 @@ from tests.unit.checkpoint_samples import assert_is_of, save
 ConfigMaker = Callable[..., Config]
 ACCURACY = {64: 0.5, 128: 0.9, 192: 0.9, 256: math.nan, 320: 0.2, 384: None}
 
+EVALUATED = "evaluate.metrics=[label_accuracy]"
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,16 +139,23 @@ def test_one_that_was_the_best_stays_when_no_best_is_asked_for(tmp_path: Path) -
     ],
 )
 def test_the_config_tells_from_the_name_which_is_best(make_config: ConfigMaker, score: str, best_is: str) -> None:
-    config = make_config(f"checkpoint.keep_best={score}")
+    config = make_config(f"checkpoint.keep_best={score}", EVALUATED)
     assert config.checkpoint.best_is == best_is
-    assert make_config(f"checkpoint.keep_best={score}", "checkpoint.best_is=highest").checkpoint.best_is == "highest"
+    told = make_config(f"checkpoint.keep_best={score}", EVALUATED, "checkpoint.best_is=highest")
+    assert told.checkpoint.best_is == "highest"
 
 
 @pytest.mark.parametrize("score", ["smile", "accuracy_error", "label_acuracy", ""])
 def test_a_name_that_does_not_tell_is_asked_about(make_config: ConfigMaker, score: str) -> None:
     with pytest.raises(UserError, match=r"checkpoint.best_is: found null, but the name .* Expected highest or lowest"):
-        make_config(f"checkpoint.keep_best='{score}'")
-    assert make_config(f"checkpoint.keep_best='{score}'", "checkpoint.best_is=lowest").checkpoint.best_is == "lowest"
+        make_config(f"checkpoint.keep_best='{score}'", EVALUATED)
+    told = make_config(f"checkpoint.keep_best='{score}'", EVALUATED, "checkpoint.best_is=lowest")
+    assert told.checkpoint.best_is == "lowest"
+
+
+def test_a_best_needs_scores(make_config: ConfigMaker) -> None:
+    with pytest.raises(UserError, match=r"checkpoint.keep_best needs a metric that is evaluated: set evaluate.metrics"):
+        make_config("checkpoint.keep_best=label_accuracy")
 
 
 def test_the_config_without_a_best_one(make_config: ConfigMaker) -> None:

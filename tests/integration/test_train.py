@@ -226,7 +226,8 @@ def test_divergence_stops_with_a_diagnosis(cli: Cli, config_file: Path, tmp_path
     )
     assert result.exit_code == 2
     assert "Training diverged" in result.output
-    assert "is not finite" in result.output
+    assert "updates of the" in result.output
+    assert "There is no checkpoint to go back to" in result.output
 
 
 def test_diverged_weights_are_never_saved(cli: Cli, config_file: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def build_accelerator(precision: str, tf32: bool = True) -> Accelerator:
     """Joins the process group, if there is one, and picks the device.
 
     Every rank must call it, once. Buffers are not broadcast in forward passes: they start equal, because every rank
-    builds the same networks, and `average_buffers` brings batch statistics together where they are used.
+    builds the same networks, and `averaged_buffers` brings batch statistics together where they are used.
 
     Args:
         precision: `no`, `fp16` or `bf16`, from `resolve_precision`.
@@ -176,17 +176,6 @@ def all_finite(networks: Iterable[nn.Module]) -> bool:
     """Whether every parameter is; the same on every rank, because parameters are."""
     norms = torch._foreach_norm([parameter.detach() for network in networks for parameter in network.parameters()])
     return bool(torch.stack(list(norms)).isfinite().all())
-
-
-def mean_over_ranks(accelerator: Accelerator, values: Mapping[str, Tensor]) -> dict[str, float]:
-    """Averages named scalars over ranks, in one collective; every rank must call it with the same names."""
-    if not values:
-        return {}
-    stacked = torch.stack(
-        [value.double() if value.device.type == "cpu" else value.float() for value in values.values()]
-    )
-    reduced = cast(Tensor, accelerator.reduce(stacked, reduction="mean"))
-    return dict(zip(values, reduced.tolist(), strict=True))
 
 
 def greatest_over_ranks(accelerator: Accelerator, values: Tensor) -> list[float]:

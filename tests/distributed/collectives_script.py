@@ -15,13 +15,13 @@ from cgan_dist.build import build_step
 from cgan_dist.config import load_config
 from cgan_dist.data.loader import Loader
 from cgan_dist.distributed import (
-    any_rank,
-    average_buffers,
+    averaged_buffers,
     build_accelerator,
+    differing_replicas,
     from_main,
+    greatest_over_ranks,
     leave_group,
-    mean_over_ranks,
-    reduce_rows,
+    own_buffers,
 )
 from cgan_dist.inputs import check_inputs
 from cgan_dist.networks import build_networks
@@ -70,23 +70,26 @@ def main(config_path: str, *overrides: str) -> None:
     mine = torch.cat([b.flatten() for b in statistics])
     both = gather(mine)
     assert not torch.equal(both[0], both[1]), "each rank normalizes its own share; nothing to average would be odd"
-    average_buffers(accelerator, [step.raw_discriminator])
-    torch.testing.assert_close(torch.cat([b.flatten() for b in statistics]), both.mean(0))
-    equal_over_ranks(statistics, "averaged statistics")
+    with averaged_buffers(accelerator, [step.raw_discriminator]) as rows:
+        assert torch.equal(rows, both)
+        torch.testing.assert_close(torch.cat([b.flatten() for b in statistics]), both.mean(0))
+        equal_over_ranks(statistics, "averaged statistics")
+    assert torch.equal(torch.cat([b.flatten() for b in statistics]), mine), "afterwards each rank has its own again"
+    own_buffers(accelerator, [step.raw_discriminator], both.flip(0))
+    assert torch.equal(torch.cat([b.flatten() for b in statistics]), both[1 - rank])
+    own_buffers(accelerator, [step.raw_discriminator], both[:1])  # of another number of ranks: nothing changes
+    assert torch.equal(torch.cat([b.flatten() for b in statistics]), both[1 - rank])
 
-    table = torch.nn.Parameter(torch.zeros(5, 2))
-    table.grad = torch.sparse_coo_tensor(torch.tensor([[rank, 3, 3]]), torch.full((3, 2), rank + 1.0), table.shape)
-    reduce_rows(accelerator, [table], at_most=3)  # more than the two different rows that there are
-    assert table.grad.to_dense()[:, 0].tolist() == [0.5, 1, 0, 3, 0], "the mean over ranks of what each row got"
+    networks_by_name = {"generator": step.raw_generator, "discriminator": step.raw_discriminator}
+    assert differing_replicas(accelerator, networks_by_name) == []
+    with torch.no_grad():
+        next(step.raw_generator.parameters()).view(-1)[0].add_(rank)
+    assert differing_replicas(accelerator, networks_by_name) == ["generator"]
 
-    assert mean_over_ranks(accelerator, {"a": torch.tensor(float(rank)), "b": torch.tensor(2.0)}) == {
-        "a": 0.5,
-        "b": 2.0,
-    }
-    assert any_rank(accelerator, rank == 1)
-    assert not any_rank(accelerator, False)
+    greatest = greatest_over_ranks(accelerator, torch.tensor([float(rank), 1.0 - rank, -3.0]))
+    assert greatest == [1.0, 1.0, -3.0]
     assert from_main(f"rank {rank}") == "rank 0"
-    del step, networks, batches, micro
+    del step, networks, networks_by_name, batches, micro
     leave_group(accelerator)
 
 

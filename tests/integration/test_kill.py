@@ -40,7 +40,7 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     assert {"optimizer_g_adam", "optimizer_d_adam"} <= set(names)
     for name in names:
         for index, values in checkpoint.optimizer(name)["state"].items():
-            found |= {f"{name}.{index}.{key}": value for key, value in values.items()}
+            found |= {f"{name}.{index}.{key}": torch.as_tensor(value) for key, value in values.items()}
     return found
 
 

@@ -125,21 +125,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     accelerator = build_accelerator(inputs.precision, config.train.tf32)
     step = build_step(config, inputs, networks, accelerator)
     rollbacks.share(from_main)
-    maintenance = Maintenance(
-        config=config,
-        folder=config.run.folder,
-        step=step,
-        shards=inputs.shards,
-        sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
-        evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate.metrics, config.evaluate.count),
-        checkpoints=checkpoints,
-        alarms=Alarms(config.guard),
-        facts={
-            "config": config.model_dump(),
-            "data": inputs.spec.to_dict(),
-            "versions": {"cgan_dist": __version__, "torch": torch.__version__, "accelerate": accelerate.__version__},
-        },
-    )
+    maintenance = _maintenance(config, inputs, step, distribution, checkpoints)
     trainer = Trainer(
         config=config,
         folder=config.run.folder,
@@ -173,6 +159,26 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
             config.model_dump(),
         )
     return trainer
+
+
+def _maintenance(
+    config: Config, inputs: Inputs, step: TrainStep, distribution: LabelDistribution, checkpoints: Checkpoints
+) -> Maintenance:
+    return Maintenance(
+        config=config,
+        folder=config.run.folder,
+        step=step,
+        shards=inputs.shards,
+        sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
+        evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate.metrics, config.evaluate.count),
+        checkpoints=checkpoints,
+        alarms=Alarms(config.guard),
+        facts={
+            "config": config.model_dump(),
+            "data": inputs.spec.to_dict(),
+            "versions": {"cgan_dist": __version__, "torch": torch.__version__, "accelerate": accelerate.__version__},
+        },
+    )
 
 
 def _resume(trainer: Trainer, found: Checkpoint | None) -> None:

@@ -137,16 +137,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
         watchdog=Watchdog(config.guard.stuck_minutes, config.run.folder, accelerator.process_index),
         lock=lock,
     )
-    logger.info(
-        "Run %s: %d process(es) on %s, precision %s, batch %d = %d x %d images",
-        config.run.folder,
-        accelerator.num_processes,
-        accelerator.device.type,
-        inputs.precision,
-        config.train.batch_size,
-        accelerator.num_processes,
-        step.share,
-    )
+    _say(config, inputs, step)
     _resume(trainer, first)
     if accelerator.is_main_process:
         save_config(config)
@@ -159,6 +150,20 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
             config.model_dump(),
         )
     return trainer
+
+
+def _say(config: Config, inputs: Inputs, step: TrainStep) -> None:
+    accelerator = step.accelerator
+    logger.info(
+        "Run %s: %d process(es) on %s, precision %s, batch %d = %d x %d images",
+        config.run.folder,
+        accelerator.num_processes,
+        accelerator.device.type,
+        inputs.precision,
+        config.train.batch_size,
+        accelerator.num_processes,
+        step.share,
+    )
 
 
 def _maintenance(

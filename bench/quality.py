@@ -25,7 +25,6 @@ from cgan_dist.config import load_config
 from cgan_dist.data.loader import one_step_ahead
 
 METRICS = ("label_accuracy", "frechet_distance")
-FOR_EVER = "train.total_images=1e12"
 
 
 def measure(
@@ -40,6 +39,7 @@ def measure(
             "tracking.trackers=[]",
         ]
         trainer = build_trainer(load_config(config, [*overrides, *own]))
+        maintenance = trainer.maintenance
         batches = one_step_ahead(trainer.loader.batches(0), trainer.accelerator.device)
         spent = 0.0
         for mark in sorted(seconds):
@@ -50,11 +50,11 @@ def measure(
                 spent += time.process_time() - started
             trainer.step.meter.reset()
             scores = {
-                name.removeprefix("eval/"): value for name, value in trainer.evaluator.scores(trainer.sampler).items()
+                name.removeprefix("eval/"): value
+                for name, value in maintenance.evaluator.scores(maintenance.sampler).items()
             }
             yield {"seconds": mark, "images": trainer.images_seen} | scores
-        assert trainer.trackers is not None
-        trainer.trackers.close()
+        maintenance.close()
 
 
 @click.command()

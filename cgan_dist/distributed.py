@@ -24,6 +24,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from cgan_dist.errors import UserError
+from cgan_dist.state_buffers import state_buffers
 
 TIMEOUT_MINUTES = 30
 
@@ -185,7 +186,7 @@ def greatest_over_ranks(accelerator: Accelerator, values: Tensor) -> list[float]
 
 
 @contextlib.contextmanager
-def averaged_buffers(accelerator: Accelerator, networks: Sequence[nn.Module]) -> Iterator[Tensor]:
+def averaged_buffers(accelerator: Accelerator, networks: Iterable[nn.Module]) -> Iterator[Tensor]:
     """Within, running batch statistics are their averages over ranks; afterwards each rank has its own again.
 
     Each rank's batch norm sees its own share of the batch. A mean over ranks commutes with the running average, so what
@@ -207,14 +208,14 @@ def averaged_buffers(accelerator: Accelerator, networks: Sequence[nn.Module]) ->
         _fill(buffers, own)
 
 
-def own_buffers(accelerator: Accelerator, networks: Sequence[nn.Module], rows: Tensor) -> None:
+def own_buffers(accelerator: Accelerator, networks: Iterable[nn.Module], rows: Tensor) -> None:
     """Gives each rank its own statistics back, from (R, n) of as many ranks; of another number, averages stay."""
     if len(rows) == accelerator.num_processes > 1:
         _fill(_floating_buffers(networks), rows[accelerator.process_index].to(accelerator.device))
 
 
 def _floating_buffers(networks: Iterable[nn.Module]) -> list[Tensor]:
-    return [b for network in networks for b in network.buffers() if b.is_floating_point() and b.numel()]
+    return [buffer for network in networks for buffer in state_buffers(network) if buffer.is_floating_point()]
 
 
 def _fill(buffers: Sequence[Tensor], flat: Tensor) -> None:

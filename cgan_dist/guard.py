@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from cgan_dist.state_buffers import state_buffers
+
 
 def spread_nonfinite(loss: Tensor) -> Tensor:
     """Makes a loss that is not finite have gradients that are not, on every rank; any other stays what it is, exactly.
@@ -42,9 +44,8 @@ class KeptBuffers:
         """Remembers them as they are before the first forward pass of an update."""
         of_one_kind: dict[torch.dtype, list[Tensor]] = {}
         for network in self.networks:
-            for buffer in network.buffers():
-                if buffer.numel():
-                    of_one_kind.setdefault(buffer.dtype, []).append(buffer)
+            for buffer in state_buffers(network):
+                of_one_kind.setdefault(buffer.dtype, []).append(buffer)
         self._kept = [(buffers, _flat(buffers)) for buffers in of_one_kind.values()]
 
     @torch.no_grad()

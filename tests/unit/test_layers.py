@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "cgan_dist"
 LAYERS = [
-    ["errors", "grid", "padding"],
+    ["errors", "grid", "padding", "state_buffers"],
     ["labels", "randomness", "registry", "schedule", "score", "yaml_text"],
     ["checkpoint_folder", "sections", "types"],
     ["checkpoint_writer", "config", "snapshot"],

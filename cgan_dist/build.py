@@ -13,7 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from cgan_dist import __version__
 from cgan_dist.alarms import Alarms
-from cgan_dist.checkpoint import Checkpoint, Checkpoints, find_checkpoint
+from cgan_dist.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints, find_checkpoint
 from cgan_dist.conditioning.linear import compile_around_rows_
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.config import Config
@@ -110,7 +110,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     networks = build_networks(config, inputs.spec, inputs.label_space)
     kept = config.checkpoint
     checkpoints = Checkpoints(
-        config.run.folder / "checkpoints", kept.keep_last, kept.keep_every_images, kept.keep_best, kept.best_is
+        config.run.folder / CHECKPOINTS, kept.keep_last, kept.keep_every_images, kept.keep_best, kept.best_is
     )
     lock = lock_run(config.run.folder) if launched_rank() == 0 else None
     if lock is not None:

@@ -69,7 +69,6 @@ class Maintenance:
 
     def __post_init__(self) -> None:
         self.accelerator = self.step.accelerator
-        self.networks = [self.step.raw_generator, self.step.raw_discriminator, self.step.ema.network]
         self.last_line: dict[str, float] = {}
         self.begin(0)
 
@@ -100,7 +99,7 @@ class Maintenance:
             self._compare_replicas(images_seen)
         values = self._interval_means(images_seen) if due.log else {}
         scores: dict[str, float] = {}
-        with averaged_buffers(self.accelerator, self.networks) as statistics:
+        with averaged_buffers(self.accelerator, self.step.networks.values()) as statistics:
             if self.trackers is not None:
                 ratios = self._sample(images_seen) if due.sample else {}
                 scores = self.evaluator.scores(self.sampler) if due.evaluate else {}
@@ -197,18 +196,15 @@ class Maintenance:
         self.trackers.picture(images_seen, name, path)
 
     def _weights(self) -> dict[str, Tensor]:
-        nets = {"generator": self.step.raw_generator, "discriminator": self.step.raw_discriminator}
         return {
             f"{net}/{name}": parameter.detach()
-            for net, module in nets.items()
-            for name, parameter in module.named_parameters()
+            for net in self.step.optimizers
+            for name, parameter in self.step.networks[net].named_parameters()
         }
 
     def _compare_replicas(self, images_seen: int) -> None:
         """Every rank calls it."""
-        step = self.step
-        named = {"generator": step.raw_generator, "discriminator": step.raw_discriminator, "ema": step.ema.network}
-        if differing := differing_replicas(self.accelerator, named):
+        if differing := differing_replicas(self.accelerator, self.step.networks):
             raise UserError(
                 f"Replicas differ: {', '.join(differing)} is not the same on every process at {images_seen:,} images. "
                 f"The checkpoints in {self.checkpoints.folder} are from before the next comparison "
@@ -219,30 +215,27 @@ class Maintenance:
         """Every rank calls it; the main process copies everything and goes on while a thread writes."""
         step, scaler = self.step, self.accelerator.scaler
         meter = step.meter.state(self._mean_over_ranks)
-        if max(optimizer.skips[1].item() for optimizer in (step.optimizer_g, step.optimizer_d)):
+        if max(skips.item() for skips in step.skipped_in_a_row().values()):
             logger.warning("No checkpoint at %s images: updates are being skipped.", f"{images_seen:,}")
             return
-        if not all_finite(self.networks):
+        if not all_finite(step.networks.values()):
             raise UserError(
                 f"Training diverged: a weight is not finite at {images_seen:,} images. The checkpoints in "
                 f"{self.checkpoints.folder} are from before. Lower optim.lr, or raise loss.penalties."
             )
         if not self.accelerator.is_main_process:
             return
-        optimizers = (("g", step.optimizer_g), ("d", step.optimizer_d))
         self.checkpoints.save(
             images_seen,
-            networks={
-                "generator": step.raw_generator.state_dict(),
-                "discriminator": step.raw_discriminator.state_dict(),
-                "ema": step.ema.network.state_dict(),
+            networks={name: network.state_dict() for name, network in step.networks.items()}
+            | {
                 "labels": self.sampler.distribution.state(),
                 "objective": step.objective.state(),
                 "statistics": {"of_ranks": statistics},
             },
             optimizers={
-                f"optimizer_{network}_{name}": state
-                for network, optimizer in optimizers
+                f"optimizer_{network[0]}_{name}": state
+                for network, optimizer in step.optimizers.items()
                 for name, state in optimizer.state().items()
             },
             state=self.facts

@@ -60,6 +60,8 @@ class TrainStep:
         meter: collects scalars, on the device.
         waited_seconds: time spent waiting for data since it was last set to 0.
         seed: of every draw; the run's until it had to go back to a checkpoint.
+        networks: raw, by name: what a checkpoint holds.
+        optimizers: by the network's name.
     """
 
     config: Config
@@ -79,6 +81,12 @@ class TrainStep:
     def __post_init__(self) -> None:
         self.raw_generator: nn.Module = self.accelerator.unwrap_model(self.generator)
         self.raw_discriminator: nn.Module = self.accelerator.unwrap_model(self.discriminator)
+        self.networks = {
+            "generator": self.raw_generator,
+            "discriminator": self.raw_discriminator,
+            "ema": self.ema.network,
+        }
+        self.optimizers = {"generator": self.optimizer_g, "discriminator": self.optimizer_d}
         self.seed = self.config.run.seed
         self.kept = KeptBuffers([self.raw_generator, self.raw_discriminator])
         train = self.config.train
@@ -144,6 +152,10 @@ class TrainStep:
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
         return self.optimizer_g.step(position)
+
+    def skipped_in_a_row(self) -> dict[str, Tensor]:
+        """By the network's name, how many of its last updates were skipped; scalars on the device."""
+        return {name: optimizer.skips[1] for name, optimizer in self.optimizers.items()}
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()

@@ -98,13 +98,12 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Takes everything from a checkpoint; every rank calls it."""
         step, device = self.step, self.accelerator.device
-        step.raw_generator.load_state_dict(checkpoint.tensors("generator"))
-        step.raw_discriminator.load_state_dict(checkpoint.tensors("discriminator"))
-        step.ema.network.load_state_dict(checkpoint.tensors("ema"))
-        own_buffers(self.accelerator, self.maintenance.networks, checkpoint.tensors("statistics")["of_ranks"])
-        for network, optimizer in (("g", step.optimizer_g), ("d", step.optimizer_d)):
-            for name in optimizer.optimizers:
-                optimizer.restore(name, checkpoint.optimizer(f"optimizer_{network}_{name}"))
+        for name, network in step.networks.items():
+            network.load_state_dict(checkpoint.tensors(name))
+        own_buffers(self.accelerator, step.networks.values(), checkpoint.tensors("statistics")["of_ranks"])
+        for name, optimizer in step.optimizers.items():
+            for kind in optimizer.optimizers:
+                optimizer.restore(kind, checkpoint.optimizer(f"optimizer_{name[0]}_{kind}"))
         step.objective.restore(checkpoint.tensors("objective"), device)
         if self.accelerator.scaler is not None and checkpoint.state["scaler"]:
             self.accelerator.scaler.load_state_dict(checkpoint.state["scaler"])
@@ -123,7 +122,7 @@ class Trainer:
         iteration = self.images_seen // self.step.images_per_iteration
         if iteration % AGREE_EVERY_ITERATIONS:
             return Agreement(mine if self.accelerator.num_processes == 1 else Stop.NO, 0)
-        skips = torch.stack([self.step.optimizer_g.skips[1], self.step.optimizer_d.skips[1]]).max()
+        skips = torch.stack(list(self.step.skipped_in_a_row().values())).max()
         stop, in_a_row = greatest_over_ranks(self.accelerator, torch.stack([skips.new_tensor(float(mine)), skips]))
         return Agreement(Stop(int(stop)), int(in_a_row))
 
@@ -134,8 +133,8 @@ class Trainer:
             UserError: with a diagnosis, if there is no checkpoint or this has happened too often.
         """
         maintenance, failed_at = self.maintenance, self.images_seen
-        in_a_row = [optimizer.skips[1].item() for optimizer in (self.step.optimizer_g, self.step.optimizer_d)]
-        network = "generator" if in_a_row[0] >= in_a_row[1] else "discriminator"
+        in_a_row = {name: skips.item() for name, skips in self.step.skipped_in_a_row().items()}
+        network = max(in_a_row, key=in_a_row.__getitem__)
         saved: dict[int, Path] = {}
         if self.accelerator.is_main_process:
             saved = {checkpoint.images_seen: checkpoint.folder for checkpoint in maintenance.checkpoints.whole()}
@@ -166,7 +165,6 @@ class Trainer:
         if stop is Stop.FOR_NOW:
             mark_for_requeue(self.folder, self.images_seen, why)
         text = f"Stopping at {self.images_seen:,} images: {why}. The same command goes on."
-        logger.info(text)
         self.maintenance.alert(self.images_seen, [Alert("Stopped", text)], trouble=False)
 
     @contextlib.contextmanager

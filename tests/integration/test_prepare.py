@@ -34,17 +34,6 @@ def layout(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Two classes of four 12x10 pictures: class ant is dark, class bee bright."""
-    folder = tmp_path / "pictures"
-    for name, base in (("ant", 0), ("bee", 200)):
-        (folder / name).mkdir(parents=True)
-        for number in range(4):
-            Image.new("RGB", (12, 10), (base + 10 * number, base, base)).save(folder / name / f"{number}.png")
-    return folder
-
-
 def opened(folder: Path) -> ShardSet:
     return ShardSet(Storage(folder), cache="none")
 

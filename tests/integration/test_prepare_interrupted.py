@@ -17,17 +17,6 @@ from tests.integration.conftest import Cli
 from tests.launching import ROOT, environment
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Two classes of four 12x10 pictures: class ant is dark, class bee bright."""
-    folder = tmp_path / "pictures"
-    for name, base in (("ant", 0), ("bee", 200)):
-        (folder / name).mkdir(parents=True)
-        for number in range(4):
-            Image.new("RGB", (12, 10), (base + 10 * number, base, base)).save(folder / name / f"{number}.png")
-    return folder
-
-
 def test_a_folder_of_the_users_own_is_never_cleared_away(cli: Cli, tmp_path: Path, pictures: Path) -> None:
     precious = tmp_path / "out.partial" / "precious.txt"
     precious.parent.mkdir()

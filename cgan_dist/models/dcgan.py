@@ -16,6 +16,7 @@ from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.errors import UserError
+from cgan_dist.models.initialization import initialize_
 from cgan_dist.models.scales import check_positive
 from cgan_dist.padding import same_padding
 
@@ -68,7 +69,7 @@ class Generator(nn.Module):
                 "take concat or embedding instead of film, or more stages."
             )
         self.last = SameConvTranspose2d(widths[-1], channels, sizes[-1])
-        glorot_(self)
+        initialize_(self, nn.init.xavier_uniform_)
 
     def forward(self, z: Tensor, condition: Condition) -> Tensor:
         """(B, Z) and a condition -> (B, C, H, W) in (-1, 1)."""
@@ -137,7 +138,7 @@ class Discriminator(nn.Module):
             layers += [SameConv2d(before, after, source, same), normalization(norm, after), nn.LeakyReLU(SLOPE)]
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = ways.head(widths[-1] * sizes[-1][0] * sizes[-1][1])
-        glorot_(self)
+        initialize_(self, nn.init.xavier_uniform_)
 
     def forward(self, image: Tensor, condition: Condition) -> Judgement:
         """(B, C, H, W) and a condition -> judgement."""
@@ -212,12 +213,3 @@ def halvings(size: Size, stages: int | None, same: bool = True) -> list[Size]:
 def normalization(norm: Norm, channels: int) -> nn.Module:
     """Returns the layer for `norm`; running statistics keep 0.9 of the old value, epsilon is 1e-5."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1) if norm == "batch" else nn.Identity()
-
-
-def glorot_(network: nn.Module) -> None:
-    """Initializes in place: plain layers Glorot uniform (Glorot and Bengio 2010), biases 0; not the ways."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)

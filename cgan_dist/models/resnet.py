@@ -18,6 +18,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Head, J
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.models.attention import SelfAttention, attended
+from cgan_dist.models.initialization import initialize_
 from cgan_dist.models.scales import Size, double, halve, scale_sizes, scale_widths
 
 AT_LEAST = 16
@@ -66,7 +67,7 @@ class Generator(nn.Module):
         )
         self.norm = nn.BatchNorm2d(width)
         self.last = nn.Conv2d(width, channels, 3, padding=1)
-        orthogonal_(self)
+        initialize_(self, nn.init.orthogonal_)
 
     def forward(self, z: Tensor, condition: Condition) -> Tensor:
         """(B, Z) and a condition -> (B, C, H, W) in (-1, 1)."""
@@ -150,7 +151,7 @@ class Discriminator(nn.Module):
             layers += [SelfAttention(after)] if target == attends else []
         self.layers = nn.Sequential(*layers, DownBlock(widths[-1], widths[-1], halves=False), nn.ReLU())
         self.head = ways.head(widths[-1])
-        orthogonal_(self)
+        initialize_(self, nn.init.orthogonal_)
         if spectral:
             spectral_norm_(self, self.head if spectral_tables else None)
 
@@ -183,15 +184,6 @@ class DownBlock(nn.Module):
         if not self.halves:
             return self.skip(features) + branch  # type: ignore[no-any-return]
         return self.skip(halve(features)) + halve(branch)  # type: ignore[no-any-return]
-
-
-def orthogonal_(network: nn.Module) -> None:
-    """Initializes in place: plain layers orthogonal (arXiv:1809.11096), biases 0; ways initialize their own."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.orthogonal_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 def spectral_norm_(network: nn.Module, head: Head | None) -> None:

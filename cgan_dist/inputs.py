@@ -18,10 +18,9 @@ from cgan_dist.data.storage import Storage
 from cgan_dist.distributed import resolve_precision
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import check_metrics
-from cgan_dist.losses.penalties import GRADIENT_PENALTIES
+from cgan_dist.losses.penalties import Penalties
 from cgan_dist.optimizer import rows_of_large_tables
 from cgan_dist.run_folder import check_config_unchanged
-from cgan_dist.schedule import largest
 from cgan_dist.sections import DataConfig
 from cgan_dist.tracking import check_trackers
 from cgan_dist.types import DataSpec
@@ -105,7 +104,7 @@ def _check_channels(config: DataConfig, spec: DataSpec) -> None:
 def _check_precision(config: Config, precision: str, label_space: LabelSpace) -> None:
     if precision != "fp16":
         return
-    if any(largest(weight) > 0 for name, weight in config.loss.penalties.items() if name in GRADIENT_PENALTIES):
+    if Penalties(config.loss.penalties).on_gradients:
         raise UserError(
             "train.precision: fp16 with penalties on gradients is not supported: small gradients of the penalty would "
             "vanish. Take bf16 or no."

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
 from cgan_dist.losses.adversarial import Adversarial, Terms
-from cgan_dist.losses.penalties import GRADIENT_PENALTIES, Judged, Penalties
+from cgan_dist.losses.penalties import Judged, Penalties
 from cgan_dist.schedule import Scheduled
 
 View = Callable[[Tensor], Tensor]
@@ -50,7 +50,7 @@ class Objective:
     @property
     def gradient_penalties(self) -> list[str]:
         """Names of the penalties that differentiate D twice, at any time."""
-        return [name for name in GRADIENT_PENALTIES if name in self.penalties.names]
+        return self.penalties.on_gradients
 
     @property
     def needs_mix(self) -> bool:

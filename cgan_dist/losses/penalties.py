@@ -60,6 +60,11 @@ class Penalties:
         self.lazy_updates = lazy_updates
         self.lecam = Lecam() if "lecam" in self.names else None
 
+    @property
+    def on_gradients(self) -> list[str]:
+        """Names of those that differentiate D twice, at any time."""
+        return [name for name in GRADIENT_PENALTIES if name in self.names]
+
     def weights(self, images_seen: int, update: int) -> dict[str, float]:
         """The weight of each penalty in one update of D; what is 0 is not computed.
 

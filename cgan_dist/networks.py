@@ -41,33 +41,58 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
     Raises:
         UserError: for an unknown name or argument, or a network that has no place for a way.
     """
-    image_shape = (config.data.channels or spec.channels, spec.height, spec.width)
-    layout, latent_dim = label_space.layout, config.generator.latent_dim
-    g_where, d_where = "conditioning.generator", "conditioning.discriminator"
+    layout = label_space.layout
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.run.seed, "networks"))
-        g_ways = _build_ways(GENERATOR_WAYS, config.conditioning.generator, g_where, layout, {"latent_dim": latent_dim})
+        g_ways = _generator_ways(config, layout)
         d_ways: dict[str, DiscriminatorWay] = _build_ways(
-            DISCRIMINATOR_WAYS, config.conditioning.discriminator, d_where, layout, {}
+            DISCRIMINATOR_WAYS, config.conditioning.discriminator, "conditioning.discriminator", layout, {}
         )
-        generator = GENERATORS.build(
-            config.generator.name,
-            "generator",
-            config.generator.args,
-            image_shape=image_shape,
-            latent_dim=latent_dim,
-            ways=GeneratorWays(layout, latent_dim, list(g_ways.values())),
-        )
+        generator = _generator(config, spec, g_ways)
         discriminator = DISCRIMINATORS.build(
             config.discriminator.name,
             "discriminator",
             config.discriminator.args,
-            image_shape=image_shape,
+            image_shape=_image_shape(config, spec),
             ways=DiscriminatorWays(layout, d_ways),
         )
     adversarial = ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {})
     objective = Objective(adversarial, config.loss.penalties, config.loss.lazy_updates, d_ways)
     return Networks(generator=generator, discriminator=discriminator, objective=objective)
+
+
+def build_generator(config: Config, spec: DataSpec, label_space: LabelSpace) -> nn.Module:
+    """Builds G alone, with weights that are to be replaced by those of a checkpoint.
+
+    Raises:
+        UserError: as `build_networks`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return _generator(config, spec, _generator_ways(config, label_space.layout))
+
+
+def _generator(config: Config, spec: DataSpec, ways: GeneratorWays) -> nn.Module:
+    generator: nn.Module = GENERATORS.build(
+        config.generator.name,
+        "generator",
+        config.generator.args,
+        image_shape=_image_shape(config, spec),
+        latent_dim=config.generator.latent_dim,
+        ways=ways,
+    )
+    return generator
+
+
+def _generator_ways(config: Config, layout: Layout) -> GeneratorWays:
+    latent_dim = config.generator.latent_dim
+    ways = _build_ways(
+        GENERATOR_WAYS, config.conditioning.generator, "conditioning.generator", layout, {"latent_dim": latent_dim}
+    )
+    return GeneratorWays(layout, latent_dim, list(ways.values()))
+
+
+def _image_shape(config: Config, spec: DataSpec) -> tuple[int, int, int]:
+    return config.data.channels or spec.channels, spec.height, spec.width
 
 
 def _build_ways(

@@ -19,7 +19,7 @@ from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator, check_metrics
 from cgan_dist.inputs import Inputs, build_label_space, open_shards
 from cgan_dist.labels import LabelSchema
-from cgan_dist.networks import Networks, build_networks
+from cgan_dist.networks import Networks, build_generator
 from cgan_dist.optimizer import rows_of_large_tables
 from cgan_dist.sampling import Sampler
 from cgan_dist.sections import ConditioningConfig
@@ -33,7 +33,7 @@ def load_sampler(checkpoint: Checkpoint, seed: int, device: torch.device) -> Sam
     config = parse_config(checkpoint.state["config"], str(checkpoint.folder))
     spec = DataSpec.from_dict(checkpoint.state["data"])
     label_space = build_label_space(config, spec)
-    generator = build_networks(config, spec, label_space).generator
+    generator = build_generator(config, spec, label_space)
     generator.load_state_dict(checkpoint.tensors("ema"))
     distribution = LabelDistribution.from_state(checkpoint.tensors("labels"))
     return build_sampler(config, generator.to(device), label_space, distribution, seed)

@@ -66,7 +66,8 @@ def main(config_path: str, *overrides: str) -> None:
     equal_over_ranks(step.raw_discriminator.parameters(), "D")
     equal_over_ranks(step.ema.network.parameters(), "EMA")
 
-    statistics = [b for b in step.raw_discriminator.buffers() if b.is_floating_point()]
+    saved = step.raw_discriminator.state_dict()
+    statistics = [b for name, b in step.raw_discriminator.named_buffers() if name in saved and b.is_floating_point()]
     mine = torch.cat([b.flatten() for b in statistics])
     both = gather(mine)
     assert not torch.equal(both[0], both[1]), "each rank normalizes its own share; nothing to average would be odd"

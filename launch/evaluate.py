@@ -1,6 +1,6 @@
 """`cgan-dist evaluate` as a script."""
 
-from cgan_dist.cli import evaluate
+from cgan_dist.commands.evaluate import evaluate
 
 if __name__ == "__main__":
     evaluate()

@@ -1,6 +1,6 @@
 """`cgan-dist train` as a script, for `accelerate launch` and `torchrun`."""
 
-from cgan_dist.cli import train
+from cgan_dist.commands.train import train
 
 if __name__ == "__main__":
     train()

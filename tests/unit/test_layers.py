@@ -32,6 +32,8 @@ LAYERS = [
     ["saved", "trainer"],
     ["build"],
     ["dry_run", "resume_info"],
+    ["command"],
+    ["commands"],
     ["cli"],
     ["__main__"],
 ]

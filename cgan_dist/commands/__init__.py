@@ -1,0 +1,1 @@
+"""What `cgan-dist` can be asked to do; a file for each family of commands."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from cgan_dist.conditioning.condition import Layout
 from cgan_dist.conditioning.discriminator import DISCRIMINATOR_WAYS
@@ -18,6 +19,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
 from cgan_dist.losses import ADVERSARIAL
+from cgan_dist.losses.adversarial import Wasserstein
 from cgan_dist.losses.objective import Objective
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 from cgan_dist.randomness import derive_seed
@@ -39,7 +41,7 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
     """Builds G and D from `run.seed`, with what the data dictates.
 
     Raises:
-        UserError: for an unknown name or argument, or a network that has no place for a way.
+        UserError: for an unknown name or argument, a network without a place for a way, or a loss that nothing bounds.
     """
     layout = label_space.layout
     with torch.random.fork_rng(devices=[]):
@@ -58,6 +60,7 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
         )
     adversarial = ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {})
     objective = Objective(adversarial, config.loss.penalties, config.loss.lazy_updates, d_ways)
+    _check_slope(config.discriminator.name, discriminator, objective)
     return Networks(generator=generator, discriminator=discriminator, objective=objective)
 
 
@@ -93,6 +96,18 @@ def _generator_ways(config: Config, layout: Layout) -> GeneratorWays:
 
 def _image_shape(config: Config, spec: DataSpec) -> tuple[int, int, int]:
     return config.data.channels or spec.channels, spec.height, spec.width
+
+
+def _check_slope(name: str, discriminator: nn.Module, objective: Objective) -> None:
+    """Wasserstein's loss falls for ever with D's slope, so something must hold it; a user's own D may do so unseen."""
+    if type(objective.adversarial) is not Wasserstein or name not in DISCRIMINATORS.table:
+        return
+    if not objective.gradient_penalties and not any(map(is_parametrized, discriminator.modules())):
+        raise UserError(
+            "loss.adversarial: found wasserstein, and nothing that holds D's slope, so D's loss falls without end; "
+            "expected a penalty on gradients or spectral norm. Add loss.penalties.gp=10 (also r1, r2), or take "
+            "discriminator.name=resnet with spectral: true."
+        )
 
 
 def _build_ways(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from cgan_dist.errors import UserError
 
@@ -16,6 +17,9 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2's core schema instead of YAML 1.1's."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_constructors = {  # a config has no dates, and PyYAML fails over a `!!timestamp` that is none
+        tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if "timestamp" not in str(tag)
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -112,18 +116,27 @@ _Dumper.add_representer(str, _represent_str)
 
 
 def _parse(text: str, source: str) -> Any:
-    loader = _Loader(text)
-    loader.name = source
     try:
-        return loader.get_single_data()
+        loader = _Loader(text)
+        loader.name = source
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
         raise UserError(f"{where}: not valid YAML: {error.problem}.") from None
-    except yaml.YAMLError as error:
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UserError(
+            f"{source}, line {line}: found the character {error.character:#06x}, which YAML does not allow; expected "
+            "plain text. Remove the character; a file that has many of them is no config."
+        ) from None
+    except RecursionError:
+        raise UserError(f"{source}: not valid YAML: lists or sections too deep in each other.") from None
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a number that Python does not read
         raise UserError(f"{source}: not valid YAML: {error}.") from None
-    finally:
-        loader.dispose()
 
 
 def _place(node: yaml.Node) -> str:

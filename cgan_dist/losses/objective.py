@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -12,6 +13,7 @@ from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
 from cgan_dist.losses.adversarial import Adversarial, Terms
 from cgan_dist.losses.penalties import Judged, Penalties
+from cgan_dist.losses.second_derivative import second_derivative
 from cgan_dist.schedule import Scheduled
 
 View = Callable[[Tensor], Tensor]
@@ -93,11 +95,12 @@ class Objective:
         """
 
         def look(images: Tensor) -> Tensor:
-            return _judge(D, view_real(images), condition).logits
+            return _judge(D, view_real(images), condition, twice=True).logits
 
         real = real.detach().requires_grad_(bool(weights.get("r1")))
         fake = fake.detach().requires_grad_(bool(weights.get("r2")))
-        on_real, on_fake = _judge(D, view_real(real), condition), _judge(D, view_fake(fake), condition)
+        on_real = _judge(D, view_real(real), condition, twice=real.requires_grad)
+        on_fake = _judge(D, view_fake(fake), condition, twice=fake.requires_grad)
         loss, terms = self.adversarial.discriminator(on_real.logits, on_fake.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
@@ -169,9 +172,10 @@ class Objective:
         return loss, scalars
 
 
-def _judge(D: nn.Module, image: Tensor, condition: Condition) -> Judgement:
-    """D's judgement, with logits that means and squares can be taken of."""
-    judgement = cast(Judgement, D(image, condition))
+def _judge(D: nn.Module, image: Tensor, condition: Condition, twice: bool = False) -> Judgement:
+    """D's judgement, with logits that means and squares can be taken of, and if `twice` a second derivative."""
+    with second_derivative(D) if twice else contextlib.nullcontext():
+        judgement = cast(Judgement, D(image, condition))
     logits = judgement.logits
     return judgement._replace(logits=logits.to(torch.promote_types(logits.dtype, torch.float32)))
 

@@ -52,7 +52,7 @@ class Generator(nn.Module):
         super().__init__()
         channels, *size = image_shape
         check_positive("generator.args", width=width)
-        sizes = halvings((size[0], size[1]), stages)[::-1]
+        sizes = halvings((size[0], size[1]), stages, "generator.args")[::-1]
         widths = [width * 2**power for power in reversed(range(len(sizes) - 1))]  # e.g. 256, 128, 64
         self.start = (widths[0], *sizes[0])
         self.ways = ways
@@ -129,7 +129,7 @@ class Discriminator(nn.Module):
         channels, *size = image_shape
         check_positive("discriminator.args", width=width)
         same = padding == "same"
-        sizes = halvings((size[0], size[1]), stages, same)
+        sizes = halvings((size[0], size[1]), stages, "discriminator.args", same)
         widths = [width * 2**power for power in range(len(sizes) - 1)]
         self.ways = ways
         self.entry = ways.convolution(channels, width, sizes[0], KERNEL_SIZE, STRIDE, same)
@@ -185,29 +185,31 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         return full[:, :, : self.target[0], : self.target[1]]
 
 
-def halvings(size: Size, stages: int | None, same: bool = True) -> list[Size]:
+def halvings(size: Size, stages: int | None, where: str, same: bool = True) -> list[Size]:
     """Returns the sizes from the image down to the smallest, e.g. 28 -> [28, 14, 7, 4] (as pairs).
 
     Args:
         size: (H, W).
         stages: how many halvings; null halves at least once, until both sides are at most 4.
+        where: key path of the network's arguments, for the error.
         same: each is ceil(size / 2); false gives what a 5x5 convolution without padding leaves.
 
     Raises:
         UserError: if the image is too small for so many.
     """
     sizes = [size]
-    while len(sizes) <= stages if stages is not None else len(sizes) < 2 or max(sizes[-1]) > 4:
+    while max(sizes[-1]) >= 2:
         height, width = (-(-side // 2) if same else (side - KERNEL_SIZE) // STRIDE + 1 for side in sizes[-1])
-        if min(height, width) < 1 or max(sizes[-1]) < 2:
+        if min(height, width) < 1:
             break
         sizes.append((height, width))
-    if len(sizes) < 2 or (stages is not None and len(sizes) != stages + 1):
-        raise UserError(
-            f"args.stages: {stages or 'at least one'} halvings of a {size[0]}x{size[1]} image; expected at least 1 and "
-            "a smallest size of at least 1 pixel."
-        )
-    return sizes
+    most = len(sizes) - 1
+    if stages is None:
+        stages = next((count for count in range(1, most) if max(sizes[count]) <= 4), most)
+    if not 1 <= stages <= most:
+        expected = f"1 to {most}, or null" if most else "larger images"
+        raise UserError(f"{where}.stages: found {stages} halvings of a {size[0]}x{size[1]} image; expected {expected}.")
+    return sizes[: stages + 1]
 
 
 def normalization(norm: Norm, channels: int) -> nn.Module:

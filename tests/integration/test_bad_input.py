@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from cgan_dist.cli import main
 from cgan_dist.data.writer import Plan, write_shards
 from tests.conftest import striped_images
-from tests.launching import ROOT, command, run
+from tests.launching import command, run
 from tests.unit.data.damage import npy, rewrite
 
 Damage = Callable[[Path], None]
@@ -59,7 +59,7 @@ def error_of(*args: object) -> str:
         (["generator.name=dcgam"], ["generator: unknown generator 'dcgam'", "Did you mean 'dcgan'?"]),
         (["generator.args.widht=3"], ["generator.args.widht: unknown argument", "Did you mean 'width'?"]),
         (["generator.args.width=big"], ["generator.args.width: found 'big'"]),
-        (["generator.args.stages=9"], ["stages: 9 halvings of a 8x8 image"]),
+        (["generator.args.stages=9"], ["generator.args.stages: found 9 halvings of a 8x8 image"]),
         (["discriminator.args.norm=layer"], ["discriminator.args.norm: found 'layer'", "'batch' or 'none'"]),
         (["conditioning.labels=clases"], ["conditioning.labels", "Did you mean 'classes'?"]),
         (
@@ -106,6 +106,12 @@ def test_config_errors(config_file: Path, subcommand: str, overrides: list[str],
     output = error_of(subcommand, "--config", config_file, *overrides)
     for fragment in fragments:
         assert fragment in output
+
+
+def test_a_config_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"run: {name: x}\ndata: {path: a\0b}\n")
+    assert f"{path}, line 2: found the character 0x0000" in error_of("train", "--config", path)
 
 
 def without_a_shard(folder: Path) -> None:
@@ -197,6 +203,8 @@ def test_other_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: l
 
 
 def test_the_message_appears_once_under_a_launcher(config_file: Path) -> None:
-    done = run(command(2, ROOT / "launch" / "train.py", "--config", str(config_file), "train.batchsize=8"))
+    """Also where seconds pass before the launcher notices that rank 0 has gone, and ends the others."""
+    script = Path(__file__).with_name("slow_exit_script.py")
+    done = run(command(2, script, "--config", str(config_file), "train.batchsize=8"))
     assert done.returncode != 0
     assert done.stderr.count("train.batchsize: unknown key") == 1

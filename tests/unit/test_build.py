@@ -21,8 +21,9 @@ SPEC = DataSpec(channels=1, height=16, width=16, count=8, labels=SCHEMA, fingerp
     [
         ("dcgan", {}, {}, True),
         ("dcgan", {}, {"lecam": 1.0}, True),
-        ("dcgan", {}, {"r1": 1.0}, False),
+        ("dcgan", {}, {"r1": 1.0}, True),
         ("resnet", {}, {}, False),
+        ("resnet", {}, {"r1": 1.0}, False),
         ("resnet", {"spectral": False}, {}, True),
     ],
 )

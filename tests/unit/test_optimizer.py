@@ -111,17 +111,17 @@ def test_a_table_is_large_from_so_many_rows_on() -> None:
 class Case:
     """A network with its optimizer, over class tables that are dense or move by rows."""
 
-    def __init__(self, tables: str, scaler: torch.amp.GradScaler | None = None) -> None:
+    def __init__(self, tables: str, scale: float | None = None) -> None:
         config = parse_config({"data": {"path": "x"}, "optim": {"lr": 0.1, "betas": [0.5, 0.9]}}, "test").optim
-        self.network, accelerator = Network(4), build_accelerator("no")
-        accelerator.scaler = scaler
-        self.scaler = scaler
+        self.network, accelerator = Network(4), build_accelerator("no" if scale is None else "fp16")
         large = large_tables(self.network, tables)  # type: ignore[arg-type]
         self.optimizer = NetworkOptimizer(accelerator, self.network, config, large)
+        assert (self.optimizer.scaler is None) == (scale is None)
+        if scale is not None:
+            self.optimizer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
 
     def update(self, labels: list[int], factor: float = 1.0) -> float:
-        loss = self.network(labels) * factor
-        (self.scaler.scale(loss) if self.scaler else loss).backward()
+        self.optimizer.backward(self.network(labels) * factor)
         return self.optimizer.step(0).item()
 
     def everything(self) -> dict[str, Tensor]:
@@ -216,15 +216,95 @@ def test_nothing_but_tables_makes_the_host_wait(monkeypatch: pytest.MonkeyPatch)
     assert bad.item() == 0
 
 
-def test_with_a_scaler_only_what_is_bad_without_scaling_is_in_a_row() -> None:
-    case = Case("dense", torch.amp.GradScaler("cpu", init_scale=4.0))
-    before = case.everything()
+OVERFLOWS = [math.nan, math.inf, -math.inf]
+
+
+@pytest.mark.parametrize("tables", ["dense", "rows"])
+@pytest.mark.parametrize("factor", OVERFLOWS)
+def test_an_overflow_halves_the_scale_of_its_network_alone_and_skips_its_update_alone(
+    tables: str, factor: float
+) -> None:
+    first, second = Case(tables, scale=1024.0), Case(tables, scale=64.0)
+    for case in (first, second):
+        assert case.update([0, 1]) == 0
+    before = first.everything()
+    assert first.update([1, 2], factor) == 1
+    assert second.update([1, 2]) == 0
+    assert_same(first.everything(), before)
+    assert (first.optimizer.scale.item(), second.optimizer.scale.item()) == (512, 64)
+    assert (first.optimizer.skips.tolist(), second.optimizer.skips.tolist()) == ([1, 0], [0, 0])
+
+
+@pytest.mark.parametrize("tables", ["dense", "rows"])
+def test_a_scaled_update_is_that_without_a_scale(tables: str) -> None:
+    """A power of two changes no digit."""
+    scaled, plain = Case(tables, scale=2.0**16), Case(tables, scale=1.0)
+    plain.optimizer.scaler = None
+    for labels in ([0, 1], [3, 3], [2]):
+        for case in (scaled, plain):
+            assert case.update(labels) == 0
+    assert_same(scaled.everything(), plain.everything())
+
+
+def test_a_scale_is_that_of_torchs_scaler_but_never_below_one() -> None:
+    case, scaler = Case("dense", scale=8.0), torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+    assert case.optimizer.scaler is not None
+    case.optimizer.scaler.set_growth_interval(2)
+    weight = torch.zeros(1, requires_grad=True)
+    adam = torch.optim.Adam([weight])
+    factors = [1, 1, 1, math.inf, 1, 1, math.nan, math.nan, math.nan, 1, 1, 1, 1]
+    for factor in factors:
+        case.update([0], factor)
+        scaler.scale((weight * factor).sum()).backward()
+        scaler.step(adam)
+        scaler.update()
+        adam.zero_grad()
+        assert case.optimizer.scale.item() == scaler.get_scale()
+    for _ in range(10):
+        case.update([0], math.inf)
+    assert case.optimizer.scale.item() == 1
+
+
+def test_the_search_for_a_scale_is_no_row_of_skips_and_what_fails_at_the_least_is() -> None:
+    case = Case("dense", scale=4.0)
     seen = []
-    for _ in range(4):  # at scales 4, 2, 1, 0.5
+    for _ in range(4):  # at scales 4, 2, 1, 1
         case.update([0], math.nan)
         seen.append(case.optimizer.skips.tolist())
     assert seen == [[1, 0], [2, 0], [3, 1], [4, 2]]
-    assert_same({name: value for name, value in case.everything().items() if name in before}, before)
     case.update([0])
     assert case.optimizer.skips.tolist() == [4, 0]
-    assert not torch.equal(case.everything()["linear.bias"], before["linear.bias"])
+
+
+def test_gradients_that_are_finite_and_too_large_are_not_the_scales_fault() -> None:
+    case = Case("dense", scale=4.0)
+    for number in (1, 2):
+        assert case.update([0], TOO_LARGE) == 1
+        assert case.optimizer.skips.tolist() == [number, number]
+    assert case.optimizer.scale.item() == 4
+
+
+def test_a_scale_costs_the_host_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: object) -> None:
+        raise AssertionError("the host waits for the device")
+
+    case = Case("dense", scale=4.0)
+    for name in ("item", "__bool__", "__float__", "tolist", "cpu"):
+        monkeypatch.setattr(Tensor, name, wait)
+    case.optimizer.backward(case.network([0]) * math.inf)
+    bad = case.optimizer.step(0)
+    monkeypatch.undo()
+    assert bad.item() == 1
+
+
+@pytest.mark.parametrize("tables", ["dense", "rows"])
+@pytest.mark.parametrize("scale", [1.0, 2.0**16])
+def test_the_norm_of_all_gradients_is_kept_without_the_scale(tables: str, scale: float) -> None:
+    case = Case(tables, scale=scale)
+    loss = case.network([0, 1, 1])
+    gradients = torch.autograd.grad(loss, list(case.network.parameters()))
+    squares = [(g.coalesce().values() if g.is_sparse else g).square().sum() for g in gradients]
+    case.update([0, 1, 1])
+    assert case.optimizer.gradient_norm.item() == pytest.approx(torch.stack(squares).sum().sqrt().item(), rel=1e-6)
+    case.update([0], math.nan)
+    assert not case.optimizer.gradient_norm.isfinite()

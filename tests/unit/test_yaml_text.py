@@ -67,6 +67,23 @@ def test_broken_yaml_names_line_and_column(tmp_path: Path) -> None:
         read(tmp_path, "a: [1, 2\nb: 3\n")
 
 
+@pytest.mark.parametrize("character", ["\0", "\x01", "\x7f"])
+def test_characters_that_yaml_does_not_allow_are_named_with_their_line(tmp_path: Path, character: str) -> None:
+    with pytest.raises(UserError, match=rf"file.yaml, line 2: found the character {ord(character):#06x}, which YAML"):
+        read(tmp_path, f"a: 1\nb: x{character}y\n")
+
+
+def test_an_override_with_such_a_character_is_named() -> None:
+    with pytest.raises(UserError, match=r"^override 'a=\x01', line 1: found the character 0x0001"):
+        set_dotted({}, "a=\x01")
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "a: " + "1" * 5_000, "a: !!int x", "a: !!float x", "a: !!timestamp x"])
+def test_what_the_parser_cannot_hold_is_no_traceback(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"file.yaml.*: not valid YAML: "):
+        read(tmp_path, text)
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text\n", ""])
 def test_the_top_level_must_be_a_mapping(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="expected sections"):

@@ -124,18 +124,28 @@ def test_the_transposed_convolution_is_the_adjoint(size: int) -> None:
 
 
 def test_stages_bound_the_halving() -> None:
-    assert halvings((108, 108), 4) == [(108, 108), (54, 54), (27, 27), (14, 14), (7, 7)]
-    assert halvings((28, 28), None) == [(28, 28), (14, 14), (7, 7), (4, 4)]
-    assert halvings((4, 3), None) == [(4, 3), (2, 2)]
-    with pytest.raises(UserError, match="1x1 image"):
-        halvings((1, 1), None)
-    assert halvings((108, 108), 4, same=False) == [(108, 108), (52, 52), (24, 24), (10, 10), (3, 3)]
-    assert halvings((108, 108), None, same=False)[-1] == (3, 3)
-    with pytest.raises(UserError, match="10x10 image"):
-        halvings((10, 10), 2, same=False)
-    for impossible in (0, 6):
-        with pytest.raises(UserError, match=r"args.stages"):
-            halvings((28, 28), impossible)
+    where = "generator.args"
+    assert halvings((108, 108), 4, where) == [(108, 108), (54, 54), (27, 27), (14, 14), (7, 7)]
+    assert halvings((28, 28), None, where) == [(28, 28), (14, 14), (7, 7), (4, 4)]
+    assert halvings((4, 3), None, where) == [(4, 3), (2, 2)]
+    assert halvings((2, 1), None, where) == [(2, 1), (1, 1)]
+    assert halvings((108, 108), 4, where, same=False) == [(108, 108), (52, 52), (24, 24), (10, 10), (3, 3)]
+    assert halvings((108, 108), None, where, same=False)[-1] == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "stages", "same", "rest"),
+    [
+        (28, 0, True, "found 0 halvings of a 28x28 image; expected 1 to 5, or null."),
+        (28, 6, True, "found 6 halvings of a 28x28 image; expected 1 to 5, or null."),
+        (30, 4, False, "found 4 halvings of a 30x30 image; expected 1 to 3, or null."),
+        (1, None, True, "found 0 halvings of a 1x1 image; expected larger images."),
+    ],
+)
+def test_impossible_halvings_name_the_whole_key(size: int, stages: int | None, same: bool, rest: str) -> None:
+    with pytest.raises(UserError) as caught:
+        halvings((size, size), stages, "discriminator.args", same)
+    assert str(caught.value) == f"discriminator.args.stages: {rest}"
 
 
 def test_the_original_for_faces_layer_by_layer() -> None:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cgan_dist.command import UserCommand
+from cgan_dist.errors import UserError
+
+
+@click.command(cls=UserCommand)
+def broken() -> None:
+    raise UserError("train.batchsize: unknown key.")
+
+
+@pytest.mark.parametrize(("rank", "text"), [("0", "Error: train.b"), ("2", "Error (rank 2): train.b")])
+def test_rank_0_speaks_at_once_and_others_where_nobody_has_ended_them(
+    rank: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    result = CliRunner().invoke(broken, env={"RANK": rank})
+    assert result.exit_code == 2
+    assert text in result.output
+    assert len(waited) == (rank != "0")
+    assert all(seconds >= 30 for seconds in waited)
+
+
+def test_a_rank_that_is_ended_while_it_waits_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(seconds: float) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr("time.sleep", end)
+    result = CliRunner().invoke(broken, env={"RANK": "1"})
+    assert (result.exit_code, result.output) == (143, "")

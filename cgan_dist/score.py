@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ Best = Literal["highest", "lowest"]
 
 PREFIX = "eval/"
 """Before a score's name in `metrics.jsonl`; not in configs and checkpoints."""
-HIGHEST = frozenset(["accuracy", "auc", "coverage", "density", "f1", "precision", "psnr", "recall", "ssim"])
+HIGHEST = frozenset(["accuracy", "auc", "coverage", "density", "f1", "precision", "psnr", "recall", "score", "ssim"])
 LOWEST = frozenset(["distance", "divergence", "error", "fid", "kid", "loss", "mmd"])
 EXAMPLES = ("label_accuracy", "label_error", "frechet_distance")
 
@@ -23,7 +24,8 @@ def best_by_name(name: str) -> Best:
     Raises:
         ValueError: if no word tells, or words tell both; its text is for the user.
     """
-    words = set(name.lower().replace("/", "_").split("_"))
+    without_features = re.sub("@[^/]*", "", name.lower())
+    words = set(without_features.replace("/", "_").split("_"))
     if bool(words & HIGHEST) == bool(words & LOWEST):
         raise ValueError(
             f"found null, but the name of the score '{name}' does not tell which is best.{close_match(name, EXAMPLES)} "

@@ -1,16 +1,20 @@
-"""Scores by name.
-
-A metric is built as `metric(real_images, real_labels, label_space, cache, fingerprint)` from the real set, (N, C, H, W)
-uint8 and labels of the space, and called as `metric.score(images, labels)` on as many fakes, returning named floats.
-It may have a static `check(label_space, where)` that raises UserError, before training, if it cannot use such labels.
-"""
+"""Scores by name; `metrics.base.Metric` is what one subclasses."""
 
 from cgan_dist.registry import Registry
 
 METRICS = Registry(
     "metric",
     {
+        "classifier_score": "cgan_dist.metrics.inception_score:ClassifierScore",
+        "coverage": "cgan_dist.metrics.precision_recall:PrecisionRecall",
+        "density": "cgan_dist.metrics.precision_recall:PrecisionRecall",
+        "fid": "cgan_dist.metrics.frechet_distance:Fid",
         "frechet_distance": "cgan_dist.metrics.frechet_distance:FrechetDistance",
+        "inception_score": "cgan_dist.metrics.inception_score:InceptionScore",
+        "intra_fid": "cgan_dist.metrics.frechet_distance:IntraFid",
+        "kid": "cgan_dist.metrics.kernel_distance:KernelDistance",
         "label_accuracy": "cgan_dist.metrics.label_accuracy:LabelAccuracy",
+        "precision": "cgan_dist.metrics.precision_recall:PrecisionRecall",
+        "recall": "cgan_dist.metrics.precision_recall:PrecisionRecall",
     },
 )

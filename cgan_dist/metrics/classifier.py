@@ -122,14 +122,19 @@ def load_or_train(images: Tensor, labels: Tensor, label_space: LabelSpace, cache
     return classifier
 
 
+def split(count: int) -> tuple[Tensor, Tensor]:
+    """Which of `count` real images the classifier trains on, and which are held out: (T,) and (H,) int64 numbers."""
+    order = torch.randperm(count, generator=torch_generator(SEED, "classifier split"))[:MAX_IMAGES]
+    held = max(1, int(HELD_OUT * len(order)))
+    return order[held:], order[:held]
+
+
 def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor, label_space: LabelSpace) -> None:
     """Trains in place on 90 % of the images, shifted by up to 2 pixels, and notes how well it reads the rest.
 
     Reproducible: order, shifts, dropout and weights depend on nothing but the arguments.
     """
-    order = torch.randperm(len(images), generator=torch_generator(SEED, "classifier split"))[:MAX_IMAGES]
-    held = max(1, int(HELD_OUT * len(order)))
-    test, train = order[:held], order[held:]
+    train, test = split(len(images))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         for layer in classifier.modules():

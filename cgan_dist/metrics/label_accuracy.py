@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.labels import AttributeLabels, ContinuousLabels, LabelSchema, ProductLabels
-from cgan_dist.metrics.classifier import check_readable, load_or_train
-from cgan_dist.metrics.comparison import Comparison
-
-MAX_CLASSES = 100
-"""With more classes than this, they are not listed one by one."""
+from cgan_dist.metrics.base import ImageSet, Metric, RealSet
+from cgan_dist.metrics.comparison import Comparison, compare
 
 
-class LabelAccuracy:
-    """Trains (or loads) the classifier when built; it never sees a generated image before scoring.
+class LabelAccuracy(Metric):
+    """Holds what the classifier of the real images reads in fakes against the labels that were asked for.
 
-    Args:
-        real_images: (N, C, H, W) uint8.
-        real_labels: of the space.
-        label_space: what is asked for.
-        cache: folder for the trained classifier.
-        fingerprint: of the manifest.
-
-    Raises:
-        UserError: if there are no labels to read.
+    The classifier learns from real images alone. Beside each score is what it reads in real images that it did not
+    train on: what a perfect generator could be expected to score.
     """
 
-    def __init__(
-        self, real_images: Tensor, real_labels: Tensor, label_space: LabelSpace, cache: Path, fingerprint: str
-    ) -> None:
-        self.check(label_space, "metrics")
-        self.label_space = label_space
-        self.classifier = load_or_train(real_images, real_labels, label_space, cache, fingerprint)
-        self.bits = _names(label_space.schema, AttributeLabels, label_space.layout.bits)
-        self.reals = _names(label_space.schema, ContinuousLabels, label_space.layout.reals)
+    asks = "fair"
+    extractors = ("classifier",)
+    needs_real = False
 
-    @staticmethod
-    def check(label_space: LabelSpace, where: str) -> None:
-        """Raises UserError, beginning with `where`, if there are no labels."""
-        check_readable(label_space, f"{where}: label_accuracy")
-
-    def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """(N, C, H, W) uint8 fakes and the labels they were made for -> accuracies and errors in 0..1.
+    def score(self, real: RealSet, fakes: ImageSet) -> dict[str, float]:
+        """Gives accuracies and errors in 0..1.
 
         Returns:
             For classes `label_accuracy` and `label_accuracy/class_K` for each class asked for, of up to 100; for
@@ -57,38 +33,34 @@ class LabelAccuracy:
             counts through all groups of classes. `real_held_out` is put in front of NAME, or at the end, for what the
             classifier reads in real images it did not train on.
         """
-        condition = self.label_space.encode(labels)
-        found = self.classifier.compared(images, condition)
-        layout = self.classifier.layout
-        held_out = self.classifier.held_out.split([len(layout.classes), layout.bits, layout.reals])
+        space = real.label_space
+        layout, condition = space.layout, space.encode(fakes.labels)
+        found = compare(fakes.features["classifier"].logits, condition, layout)
+        parts = real.extractors["classifier"].held_out.split([len(layout.classes), layout.bits, layout.reals])
         return (
-            self._named(found.means(), "")
-            | _by_class(found, condition, layout.one_hot)
-            | self._named(Comparison(*held_out), "/real_held_out")
+            _named(found.means(), "", space)
+            | _by_class(found, condition, layout.one_hot, self.MAX_LISTED)
+            | _named(Comparison(*parts), "/real_held_out", space)
         )
 
-    def _named(self, means: Comparison, place: str) -> dict[str, float]:
-        accuracy, error = f"label_accuracy{place}", f"label_error{place}"
-        kinds = {"classes": means.classes, "attributes": means.bits}
-        totals = {f"{accuracy}/{kind}": part.mean().item() for kind, part in kinds.items() if len(part)}
-        scores = {accuracy: sum(totals.values()) / len(totals)} if totals else {}
-        if len(totals) > 1:
-            scores |= totals
-        scores |= {f"{accuracy}/{name}": value for name, value in zip(self.bits, means.bits.tolist(), strict=True)}
-        if len(means.reals):
-            scores[error] = means.reals.mean().item()
-        return scores | {f"{error}/{name}": value for name, value in zip(self.reals, means.reals.tolist(), strict=True)}
+
+def _named(means: Comparison, place: str, space: LabelSpace) -> dict[str, float]:
+    bits = _names(space.schema, AttributeLabels, space.layout.bits)
+    reals = _names(space.schema, ContinuousLabels, space.layout.reals)
+    accuracy, error = f"label_accuracy{place}", f"label_error{place}"
+    kinds = {"classes": means.classes, "attributes": means.bits}
+    totals = {f"{accuracy}/{kind}": part.mean().item() for kind, part in kinds.items() if len(part)}
+    scores = {accuracy: sum(totals.values()) / len(totals)} if totals else {}
+    if len(totals) > 1:
+        scores |= totals
+    scores |= {f"{accuracy}/{name}": value for name, value in zip(bits, means.bits.tolist(), strict=True)}
+    if len(means.reals):
+        scores[error] = means.reals.mean().item()
+    return scores | {f"{error}/{name}": value for name, value in zip(reals, means.reals.tolist(), strict=True)}
 
 
-def match_channels(images: Tensor, channels: int) -> Tensor:
-    """Brings (N, C, H, W) uint8 fakes to the real images' channels: repeated grey is averaged back."""
-    if images.shape[1] == channels:
-        return images
-    return images.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, channels, -1, -1)
-
-
-def _by_class(found: Comparison, condition: Condition, count: int) -> dict[str, float]:
-    if count > MAX_CLASSES:
+def _by_class(found: Comparison, condition: Condition, count: int, at_most: int) -> dict[str, float]:
+    if count > at_most:
         return {}
     asked, right = condition.ones.flatten(), found.classes.flatten()
     return {

@@ -135,6 +135,9 @@ def test_one_that_was_the_best_stays_when_no_best_is_asked_for(tmp_path: Path) -
         ("label_error/azimuth", "lowest"),
         ("frechet_distance", "lowest"),
         ("fid", "lowest"),
+        ("fid@accuracy_net/class_3", "lowest"),
+        ("recall@inception", "highest"),
+        ("inception_score", "highest"),
         ("recall", "highest"),
     ],
 )

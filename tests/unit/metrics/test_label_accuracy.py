@@ -9,15 +9,42 @@ from torch import Tensor
 
 from cgan_dist.conditioning.condition import Layout
 from cgan_dist.conditioning.spaces import LABEL_SPACES
+from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.conditioning.spaces.classes import Classes
-from cgan_dist.conditioning.spaces.none import Unlabelled
-from cgan_dist.errors import UserError
-from cgan_dist.labels import ClassLabels, NoLabels
-from cgan_dist.metrics.label_accuracy import LabelAccuracy, match_channels
+from cgan_dist.features.classifier import ClassifierFeatures
+from cgan_dist.labels import ClassLabels
+from cgan_dist.metrics.base import ImageSet, Metric, RealSet
+from cgan_dist.metrics.label_accuracy import LabelAccuracy
 from tests.conftest import pixels_of, striped_images
 from tests.unit.metrics.coloured import ALL, coloured
+from tests.unit.metrics.sets import no_pixels
 
 STRIPES = Classes(ClassLabels(names=["rows", "columns", "flat"]))
+
+
+class Judged:
+    """The metric, and the classifier that it reads with."""
+
+    def __init__(self, images: Tensor, labels: Tensor, space: LabelSpace, cache: Path) -> None:
+        self.label_space = space
+        extractor = ClassifierFeatures(space)
+        extractor.build(images.shape[1:])  # type: ignore[arg-type]
+        self.real = RealSet(
+            labels=labels,
+            features={},
+            load=lambda: images,
+            label_space=space,
+            cache=cache,
+            fingerprint="print",
+            extractors={"classifier": extractor},
+        )
+        extractor.prepare(self.real)
+        extractor.network.eval()
+        self.extractor = extractor
+
+    def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
+        features = {"classifier": self.extractor.extract(images)}
+        return LabelAccuracy().score(self.real, ImageSet(labels=labels, features=features, load=no_pixels))
 
 
 def as_tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -26,12 +53,11 @@ def as_tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def metric(tmp_path_factory: pytest.TempPathFactory) -> LabelAccuracy:
-    images, labels = as_tensors(600, seed=0)
-    return LabelAccuracy(images, labels, STRIPES, tmp_path_factory.mktemp("cache"), "print")
+def metric(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    return Judged(*as_tensors(600, seed=0), STRIPES, tmp_path_factory.mktemp("cache"))
 
 
-def test_obedient_images_score_high_and_shuffled_labels_score_at_chance(metric: LabelAccuracy) -> None:
+def test_obedient_images_score_high_and_shuffled_labels_score_at_chance(metric: Judged) -> None:
     images, labels = as_tensors(300, seed=1)
     scores = metric.score(images, labels)
     assert scores["label_accuracy"] > 0.95
@@ -40,7 +66,7 @@ def test_obedient_images_score_high_and_shuffled_labels_score_at_chance(metric: 
     assert 0.2 < shuffled["label_accuracy"] < 0.47
 
 
-def test_the_per_class_scores_are_of_that_class(metric: LabelAccuracy) -> None:
+def test_the_per_class_scores_are_of_that_class(metric: Judged) -> None:
     images, labels = as_tensors(300, seed=1)
     wrong = torch.where(labels == 1, 2, labels)  # ask for class 2 and get class 1
     scores = metric.score(images, wrong)
@@ -54,15 +80,15 @@ def test_the_per_class_scores_are_of_that_class(metric: LabelAccuracy) -> None:
     assert scores["label_accuracy/class_2"] < 0.7
 
 
-def test_many_classes_are_not_listed_one_by_one(metric: LabelAccuracy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cgan_dist.metrics.label_accuracy.MAX_CLASSES", 2)
+def test_many_classes_are_not_listed_one_by_one(metric: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Metric, "MAX_LISTED", 2)
     assert list(metric.score(*as_tensors(30, seed=1))) == ["label_accuracy", "label_accuracy/real_held_out"]
 
 
-def build(name: str, cache: Path, **args: Any) -> LabelAccuracy:
+def build(name: str, cache: Path, **args: Any) -> Judged:
     images, stored = coloured(500, seed=0)
     space = LABEL_SPACES.build(name, "", args, schema=ALL)
-    return LabelAccuracy(images, space.select(stored), space, cache, "print")
+    return Judged(images, space.select(stored), space, cache)
 
 
 def test_each_attribute_is_read_by_itself(tmp_path: Path) -> None:
@@ -130,21 +156,5 @@ def test_a_plug_in_that_encodes_other_than_its_labels_has_numbers(
     monkeypatch.setattr("cgan_dist.metrics.classifier.EPOCHS", 1)
     (images, stored), space = coloured(40, seed=0), AsBits()
     labels = space.select(stored)
-    scores = LabelAccuracy(images, labels, space, tmp_path, "print").score(images, labels)
+    scores = Judged(images, labels, space, tmp_path).score(images, labels)
     assert {"label_accuracy/0", "label_accuracy/1"} <= set(scores)
-
-
-def test_without_labels_there_is_nothing_to_read(tmp_path: Path) -> None:
-    space = Unlabelled(NoLabels())
-    expected = "label_accuracy needs a classifier of the real images' labels, but there are none"
-    with pytest.raises(UserError, match=f"^evaluate.metrics: {expected}"):
-        LabelAccuracy.check(space, "evaluate.metrics")
-    images, stored = coloured(20, seed=0)
-    with pytest.raises(UserError, match=expected):
-        LabelAccuracy(images, space.select(stored), space, tmp_path, "print")
-
-
-def test_repeated_grey_is_averaged_back() -> None:
-    fakes = torch.tensor([10, 20, 60], dtype=torch.uint8).view(1, 3, 1, 1)
-    assert match_channels(fakes, 1).flatten().tolist() == [30]
-    assert match_channels(fakes, 3) is fakes

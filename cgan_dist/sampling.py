@@ -1,10 +1,9 @@
-"""Pictures from a generator: batches of uint8 images, labelled grids, and npz files."""
+"""Pictures from a generator: batches of uint8 images, and labelled grids."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.data.pixels import PixelRange
 from cgan_dist.grid import draw_grid
 from cgan_dist.labels import ClassLabels, Labels
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
+from cgan_dist.truncation import check_truncation, truncate
 
 BATCH = 256
 
@@ -42,6 +43,9 @@ class Sampler:
         latent_dim: Z.
         latent: the distribution of z.
         seed: of all draws.
+
+    Attributes:
+        truncation: entries of z are at most this far from 0; null leaves z as it is. `truncate` sets it.
     """
 
     def __init__(
@@ -61,21 +65,39 @@ class Sampler:
         self.latent_dim = latent_dim
         self.latent = latent
         self.seed = seed
+        self.truncation: float | None = None
 
-    @torch.no_grad()
+    def truncate(self, threshold: float | None) -> None:
+        """Truncates every z that is drawn from now on; null ends it.
+
+        Raises:
+            UserError: if the threshold is not one for this z.
+        """
+        if threshold is not None:
+            check_truncation(threshold, self.latent)
+        self.truncation = threshold
+
     def images(self, z: Tensor, labels: Tensor) -> Tensor:
         """(B, Z) and labels of the space -> (B, C, H, W) uint8, on the CPU; in batches, in inference mode."""
+        return self.images_under(z, self.label_space.encode(labels))
+
+    @torch.no_grad()
+    def images_under(self, z: Tensor, condition: Condition) -> Tensor:
+        """(B, Z) and a condition, which may be a mixture -> (B, C, H, W) uint8, as `images`."""
         device = next(self.generator.parameters()).device
         made = []
         with _inference(self.generator):
-            for z_part, label_part in zip(z.split(BATCH), labels.split(BATCH), strict=True):
-                condition = self.label_space.encode(label_part.to(device))
-                made.append(self.pixels.to_uint8(self.generator(z_part.to(device), condition)).cpu())
+            parts = zip(z.split(BATCH), *(part.split(BATCH) for part in condition), strict=True)
+            for own, ones, values in parts:
+                given = Condition(ones.to(device), values.to(device))
+                made.append(self.pixels.to_uint8(self.generator(own.to(device), given)).cpu())
         return torch.cat(made)
 
     def latents(self, count: int, purpose: str, *position: int) -> Tensor:
-        """Draws (count, Z)."""
-        return draw_latent((count, self.latent_dim), self.latent, torch_generator(self.seed, purpose, *position))
+        """Draws (count, Z), truncated if that is set."""
+        generator = torch_generator(self.seed, purpose, *position)
+        z = draw_latent((count, self.latent_dim), self.latent, generator)
+        return z if self.truncation is None else truncate(z, self.latent, self.truncation, generator)
 
     def cells(self, labels: Tensor, rows: int, z: str, *position: int) -> NDArray[np.uint8]:
         """Draws what stands in a grid, a column for each label: (rows, columns, H, W, C).
@@ -120,14 +142,6 @@ class Sampler:
     def _drawn(self, labels: Tensor, purpose: str) -> Drawn:
         images = self.images(self.latents(len(labels), purpose), labels)
         return Drawn(rearrange(images, "b c h w -> b h w c").numpy(), labels.numpy())
-
-
-def save_npz(path: Path, images: NDArray[np.uint8], labels: Labels) -> None:
-    """Writes `images` uint8 (N, H, W, C) and `labels` in the space's form, (N,) or (N, W), whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, images=images, labels=labels)
-    partial.replace(path)
 
 
 @contextlib.contextmanager

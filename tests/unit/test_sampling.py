@@ -1,53 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cgan_dist.conditioning.condition import Condition
-from cgan_dist.conditioning.spaces import LABEL_SPACES
-from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.data.pixels import PIXEL_RANGES
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels, ProductLabels
-from cgan_dist.sampling import Sampler, save_npz
-
-CLASSES = ClassLabels(names=[str(n) for n in range(10)])
-BITS = AttributeLabels(names=["hat", "smile"])
-POSE = ContinuousLabels(names=["pose"], ranges=[(0.0, 1.0)])
-STORED = {
-    "classes": (CLASSES, torch.tensor([1, 1, 3])),
-    "attributes": (BITS, torch.tensor([[0, 0], [1, 1], [1, 1]], dtype=torch.uint8)),
-    "continuous": (POSE, torch.tensor([[0.25], [0.5]])),
-    "none": (NoLabels(), torch.empty(3, 0, dtype=torch.uint8)),
-    "product": (ProductLabels(parts=[CLASSES, BITS]), torch.tensor([[1.0, 0, 0], [3, 1, 1]])),
-}
-
-
-class Painter(nn.Module):
-    """Paints the class as brightness and the first latent as the corner pixel; batch norm would show train mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.modes: list[bool] = []
-
-    def forward(self, z: Tensor, condition: Condition) -> Tensor:
-        self.modes.append(self.training)
-        brightness = torch.cat([condition.ones / 10, condition.values], dim=1).sum(1)
-        image = brightness[:, None, None, None].expand(-1, 1, 4, 4).clone()
-        image[:, 0, 0, 0] = z[:, 0] / 2
-        return image - 0.5
-
-
-def sampler_of(kind: str, seed: int = 3) -> Sampler:
-    schema, stored = STORED[kind]
-    space: LabelSpace = LABEL_SPACES.build("auto", "", {}, schema=schema)
-    distribution = LabelDistribution.of(space.select(stored))
-    return Sampler(Painter(), space, distribution, PIXEL_RANGES["half"], 5, "uniform", seed)
+from cgan_dist.errors import UserError
+from cgan_dist.sampling import Sampler
+from tests.unit.samplers import STORED, sampler_of
 
 
 @pytest.fixture
@@ -132,16 +94,24 @@ def test_given_labels_of_a_product_take_turns() -> None:
     assert labels.tolist() == [[7, 1, 0], [0, 0, 0], [7, 1, 0]]
 
 
-def test_npz_holds_labels_of_several_kinds(tmp_path: Path) -> None:
-    save_npz(tmp_path / "samples.npz", *sampler_of("product").drawn(6))
-    with np.load(tmp_path / "samples.npz") as found:
-        assert (found["labels"].shape, found["labels"].dtype) == ((6, 3), np.float32)
+def test_images_under_a_condition_are_those_of_its_labels(sampler: Sampler) -> None:
+    z, labels = sampler.latents(6, "some"), torch.arange(6)
+    condition = sampler.label_space.encode(labels)
+    assert torch.equal(sampler.images_under(z, condition), sampler.images(z, labels))
+    mixture = Condition.of_values(torch.tensor([[0.0] * 4 + [0.25, 0.25] + [0.0] * 4]))
+    expected = PIXEL_RANGES["half"].to_uint8(torch.tensor([0.1 + 0.125 - 0.5])).item()
+    assert sampler.images_under(z[:1], mixture)[0, 0, 1, 1] == expected
 
 
-def test_npz_holds_both_arrays(tmp_path: Path, sampler: Sampler) -> None:
-    save_npz(tmp_path / "samples.npz", *sampler.balanced(torch.arange(10), 20))
-    with np.load(tmp_path / "samples.npz") as found:
-        assert found["images"].shape == (20, 4, 4, 1)
-        assert found["labels"].dtype == np.int64
-        assert np.bincount(found["labels"]).tolist() == [2] * 10
-    assert [path.name for path in tmp_path.iterdir()] == ["samples.npz"]
+def test_truncation_is_of_every_draw(sampler: Sampler) -> None:
+    whole = sampler.latents(50, "some", 3)
+    sampler.truncate(0.25)
+    assert sampler.truncation == 0.25
+    assert torch.equal(sampler.latents(50, "some", 3), whole * 0.25)
+    corner = sampler.drawn(50).images[:, 0, 0, 0]
+    assert PIXEL_RANGES["half"].to_uint8(torch.tensor([-0.125 - 0.5])).item() <= corner.min()
+    sampler.truncate(None)
+    assert torch.equal(sampler.latents(50, "some", 3), whole)
+    with pytest.raises(UserError, match="truncation: found 1.5; this generator's z is uniform"):
+        sampler.truncate(1.5)
+    assert sampler.truncation is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import accelerate
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from cgan_dist import __version__
@@ -22,6 +22,7 @@ from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.distributed import (
     build_accelerator,
+    check_launched,
     from_main,
     launched_rank,
     launched_world_size,
@@ -30,6 +31,7 @@ from cgan_dist.distributed import (
 from cgan_dist.ema import Ema
 from cgan_dist.evaluation import Evaluator
 from cgan_dist.inputs import Inputs, check_inputs
+from cgan_dist.losses.second_derivative import leaves_autocast_
 from cgan_dist.maintenance import Maintenance
 from cgan_dist.networks import Networks, build_networks
 from cgan_dist.optimizer import NetworkOptimizer, large_tables
@@ -40,6 +42,7 @@ from cgan_dist.saved import build_sampler, check_resumable
 from cgan_dist.step import TrainStep
 from cgan_dist.tracking import build_trackers
 from cgan_dist.trainer import Trainer
+from cgan_dist.types import Batch, DataSpec
 from cgan_dist.watchdog import Watchdog
 
 LABELS_LOOKED_AT = 100_000
@@ -66,6 +69,8 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
     leave_out_of_ddp(networks.discriminator, d_tables)
     if config.train.compile:
         _compile(networks)
+    if accelerator.mixed_precision == "fp16" and networks.objective.gradient_penalties:
+        leaves_autocast_(networks.discriminator, accelerator.device.type)
     generator, discriminator = accelerator.prepare(networks.generator, networks.discriminator)
     g_config, d_config = config.optim.generator or config.optim, config.optim.discriminator or config.optim
     return TrainStep(
@@ -84,15 +89,15 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
 
 
 def _compile(networks: Networks) -> None:
-    """Compiles G, and D where torch.compile can.
+    """Compiles G, and D but for the passes that penalties differentiate twice (`losses.second_derivative`).
 
-    It has no second derivative, and what spectral norm changes in one forward pass it wants back in the backward pass
-    of another.
+    A D with spectral norm stays as it is: what that changes in one forward pass, compiled code wants back in the
+    backward pass of another.
     """
     for network in (networks.generator, networks.discriminator):
         compile_around_rows_(network)
     networks.generator.compile()
-    if not networks.objective.gradient_penalties and not any(map(is_parametrized, networks.discriminator.modules())):
+    if not any(map(is_parametrized, networks.discriminator.modules())):
         networks.discriminator.compile()
 
 
@@ -106,6 +111,7 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     Raises:
         UserError: for everything that can be wrong with config, data and folder, before any process group starts.
     """
+    check_launched()
     inputs = check_inputs(config, launched_world_size(), launched_rank())
     networks = build_networks(config, inputs.spec, inputs.label_space)
     kept = config.checkpoint
@@ -124,6 +130,8 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     distribution = LabelDistribution.of(inputs.label_space.select(stored), seed=config.run.seed)
     accelerator = build_accelerator(inputs.precision, config.train.tf32)
     step = build_step(config, inputs, networks, accelerator)
+    if accelerator.num_processes > 1:
+        step.settle_buckets(_blank(inputs.spec, stored[: step.share], accelerator.device))
     rollbacks.share(from_main)
     maintenance = _maintenance(config, inputs, step, distribution, checkpoints)
     trainer = Trainer(
@@ -152,6 +160,12 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     return trainer
 
 
+def _blank(spec: DataSpec, labels: Tensor, device: torch.device) -> Batch:
+    """As many black images as there are labels."""
+    shape = (len(labels), spec.channels, spec.height, spec.width)
+    return Batch(torch.zeros(shape, dtype=torch.uint8, device=device), labels.to(device))
+
+
 def _say(config: Config, inputs: Inputs, step: TrainStep) -> None:
     accelerator = step.accelerator
     logger.info(
@@ -175,7 +189,7 @@ def _maintenance(
         step=step,
         shards=inputs.shards,
         sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
-        evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate.metrics, config.evaluate.count),
+        evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate, step.accelerator),
         checkpoints=checkpoints,
         alarms=Alarms(config.guard),
         facts={

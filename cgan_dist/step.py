@@ -113,9 +113,36 @@ class TrainStep:
             update = self.generator_step if net == "G" else self.discriminator_step
             skipped = update(micro_batches, position)
             self.kept.put_back(skipped)
-            self.meter.add({f"skipped/{net.lower()}": skipped})
+            optimizer = self.optimizer_g if net == "G" else self.optimizer_d
+            self.meter.add({f"skipped/{net.lower()}": skipped, f"gradient/{net.lower()}": optimizer.gradient_norm})
         half_life = value_at(self.config.ema.half_life_images, images_seen)
         self.ema.update(self.raw_generator, self.images_per_iteration, half_life)
+
+    def settle_buckets(self, batch: Batch) -> None:
+        """Has DDP lay out its buckets by a backward pass that changes nothing; every rank calls it, before a restore.
+
+        DDP lays them out anew after the first backward pass of a process. With three processes or more the layout
+        decides in which order gradients are summed, so the first iteration after a resume would differ from that of a
+        run that was never stopped, in the last bits.
+        """
+        self.kept.keep()
+        averages = self.objective.state()
+        real, condition, z, mix, view_real, view_fake = self._micro_batches(batch, 0, 0)[0]
+        with torch.no_grad():
+            fake = self.raw_generator(z, condition)
+        weights = self.objective.weights(0, 0)
+        loss, _ = self.objective.discriminator(
+            self.discriminator, real, fake, condition, weights, view_real, view_fake, mix
+        )
+        self.optimizer_d.backward(loss)
+        with frozen(self.raw_discriminator):
+            fake = self.generator(z, condition)
+            loss, _ = self.objective.generator(self.raw_discriminator, real, fake, condition, view_real, view_fake)
+            self.optimizer_g.backward(loss)
+        self.generator.zero_grad(set_to_none=True)
+        self.discriminator.zero_grad(set_to_none=True)
+        self.objective.restore(averages, self.accelerator.device)
+        self.kept.put_back(torch.ones((), device=self.accelerator.device))
 
     def discriminator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
         """One update of D: only D goes through DDP, and its gradients are reduced once.
@@ -132,7 +159,7 @@ class TrainStep:
                 loss, scalars = self.objective.discriminator(
                     D, real, fake, condition, weights, view_real, view_fake, mix
                 )
-                self.accelerator.backward(spread_nonfinite(loss / self.rounds))
+                self.optimizer_d.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
         reduce_rows(self.accelerator, self.optimizer_d.tables, self.rows)
@@ -148,7 +175,7 @@ class TrainStep:
         for number, (real, condition, z, _, *views) in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
                 loss, scalars = self.objective.generator(D, real, G(z, condition), condition, *views)
-                self.accelerator.backward(spread_nonfinite(loss / self.rounds))
+                self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
         return self.optimizer_g.step(position)

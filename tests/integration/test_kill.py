@@ -44,7 +44,7 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0)])
+@pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0), (4, 0)])
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(
     config_file: Path, tmp_path: Path, processes: int, workers: int
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,12 @@ from cgan_dist.errors import UserError
 CONFIG_OPTION = click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML file.")
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
 EXIT_USER_ERROR = 2
-SILENT_SECONDS = 3
+SILENT_SECONDS = 30
+"""How long a rank keeps an error to itself that rank 0 has most likely found and said. The launcher ends it meanwhile:
+in two seconds on an idle machine, and on a busy one when rank 0 is gone at last."""
+ERROR_FILE = "CGAN_DIST_ERROR_FILE"
+"""In the environment: where to leave the message of a UserError too. A launcher turns exit code 2 into one of its own,
+so this is how a job script knows that starting again would not help."""
 
 
 class UserCommand(click.Command):
@@ -30,8 +37,11 @@ class UserCommand(click.Command):
             from cgan_dist.distributed import launched_rank
 
             if launched_rank() > 0:
-                time.sleep(SILENT_SECONDS)  # what rank 0 has found too, it has said; then the launcher ends this rank
+                time.sleep(SILENT_SECONDS)
             who = f"Error (rank {launched_rank()}): " if launched_rank() else "Error: "
             click.secho(who, fg="red", bold=True, nl=False, err=True)
             click.echo(str(error), err=True)
+            if file := os.environ.get(ERROR_FILE):
+                with contextlib.suppress(OSError):  # a full disk, say, which the message is about
+                    Path(file).write_text(f"{error}\n", encoding="utf-8")
             sys.exit(EXIT_USER_ERROR)

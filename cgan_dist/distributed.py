@@ -10,9 +10,9 @@ import contextlib
 import gc
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -27,6 +27,7 @@ from cgan_dist.errors import UserError
 from cgan_dist.state_buffers import state_buffers
 
 TIMEOUT_MINUTES = 30
+Made = TypeVar("Made")
 
 
 def launched_rank() -> int:
@@ -37,6 +38,21 @@ def launched_rank() -> int:
 def launched_world_size() -> int:
     """The number of processes that the launcher started."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_launched() -> None:
+    """Checks that the launcher started as many processes as the job script asked for, in CGAN_DIST_PROCESSES.
+
+    Raises:
+        UserError: if not. Some launchers then train alone, many times over, without a word.
+    """
+    expected = os.environ.get("CGAN_DIST_PROCESSES")
+    if expected is not None and expected != str(launched_world_size()):
+        raise UserError(
+            f"CGAN_DIST_PROCESSES: the job asked for {expected} processes, but this one was started as one of "
+            f"{launched_world_size()}. On CPUs, accelerate launch needs --multi_gpu and ACCELERATE_USE_CPU=true to start"
+            " several; on several machines also --num_machines and --machine_rank."
+        )
 
 
 def has_gpu() -> bool:
@@ -75,7 +91,7 @@ def build_accelerator(precision: str, tf32: bool = True) -> Accelerator:
     # A kernel of one channel has the same order in memory in both layouts; copying its few gradients costs nothing.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
     _rejoin_after_restart()
-    return Accelerator(
+    accelerator = Accelerator(
         mixed_precision=precision,
         cpu=not torch.accelerator.is_available(),
         kwargs_handlers=[
@@ -83,6 +99,8 @@ def build_accelerator(precision: str, tf32: bool = True) -> Accelerator:
             InitProcessGroupKwargs(timeout=timedelta(minutes=TIMEOUT_MINUTES)),
         ],
     )
+    accelerator.scaler = None  # of fp16, shared by all networks; each NetworkOptimizer has one of its own instead
+    return accelerator
 
 
 def _rejoin_after_restart() -> None:
@@ -232,6 +250,58 @@ def differing_replicas(accelerator: Accelerator, networks: Mapping[str, nn.Modul
     rows = cast(Tensor, accelerator.gather(torch.cat(sums)[None]))
     same = (rows == rows[0]).all(0).split([len(part) for part in sums])
     return [name for name, part in zip(networks, same, strict=True) if not bool(part.all())]
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Within, GPUs multiply float32 with all of its mantissa, whatever `build_accelerator` was told."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(benchmark=torch.backends.cudnn.benchmark, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def gather_rows(accelerator: Accelerator, own: Tensor, size: int) -> Tensor:
+    """Joins (n, ...) rows of every rank, n <= `size`, in the order of ranks; every rank must call it.
+
+    Only the last ranks that have any may have fewer than `size`: what they lack are zeros at the end.
+
+    Returns:
+        (R * size, ...) on the CPU, the same on every rank; of a single process its (n, ...).
+    """
+    if accelerator.num_processes == 1:
+        return own.cpu()
+    filled = own.new_zeros(size, *own.shape[1:], device=accelerator.device)
+    filled[: len(own)] = own
+    return cast(Tensor, accelerator.gather(filled)).cpu()
+
+
+def share_network(accelerator: Accelerator, network: nn.Module) -> None:
+    """Gives every rank the main process's parameters and buffers of a network, in place; every rank must call it."""
+    if accelerator.num_processes > 1:
+        for tensor in network.state_dict().values():
+            dist.broadcast(tensor, src=0)
+
+
+def on_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
+    """Makes a small value on the main process and returns it on every rank; every rank must call it.
+
+    Raises:
+        UserError: on every rank, if the main process raised it; so none waits for a process that has given up.
+    """
+    made: object = None
+    if accelerator.is_main_process:
+        try:
+            made = make()
+        except UserError as error:
+            made = error if accelerator.num_processes == 1 else UserError(str(error))
+    made = from_main(made)
+    if isinstance(made, UserError):
+        raise made
+    return cast(Made, made)
 
 
 def from_main(value: object) -> object:

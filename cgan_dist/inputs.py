@@ -17,9 +17,7 @@ from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from cgan_dist.distributed import resolve_precision
 from cgan_dist.errors import UserError
-from cgan_dist.evaluation import check_metrics
-from cgan_dist.losses.penalties import Penalties
-from cgan_dist.optimizer import rows_of_large_tables
+from cgan_dist.evaluation import check_extractors, check_metrics
 from cgan_dist.run_folder import check_config_unchanged
 from cgan_dist.sections import DataConfig
 from cgan_dist.tracking import check_trackers
@@ -37,7 +35,9 @@ class Inputs:
     precision: str
 
 
-def check_inputs(config: Config, world_size: int, rank: int, everything: bool = False) -> Inputs:
+def check_inputs(
+    config: Config, world_size: int, rank: int, everything: bool = False, on_this_machine: bool = True
+) -> Inputs:
     """Checks the config against the launcher, this machine, the shards and the run folder.
 
     Args:
@@ -46,12 +46,13 @@ def check_inputs(config: Config, world_size: int, rank: int, everything: bool = 
         rank: 0 reads every shard of a set below 256 MiB; the others check names and sizes. Larger sets are checked
             shard by shard as they are opened.
         everything: read every shard, however large the set is.
+        on_this_machine: whether it will train here; else it is not asked whether it can do the precision.
 
     Raises:
         UserError: for the first thing that is wrong.
     """
     config.check_world_size(world_size)
-    precision = resolve_precision(config.train.precision)
+    precision = resolve_precision(config.train.precision) if on_this_machine else config.train.precision
     shards = open_shards(config.data)
     spec = shards.manifest.spec
     _check_channels(config.data, spec)
@@ -63,7 +64,8 @@ def check_inputs(config: Config, world_size: int, rank: int, everything: bool = 
     check_config_unchanged(config)
     check_trackers(config.tracking.trackers)
     check_metrics(config.evaluate.metrics, label_space)
-    _check_precision(config, precision, label_space)
+    if rank == 0:
+        check_extractors(config.evaluate, label_space)
     return Inputs(shards=shards, spec=spec, label_space=label_space, augment=_augment(config.data), precision=precision)
 
 
@@ -98,20 +100,4 @@ def _check_channels(config: DataConfig, spec: DataSpec) -> None:
         raise UserError(
             f"data.channels: found {config.channels}, but the images in {config.path} have {spec.channels} "
             "channels; only grey images can be repeated. Leave it out."
-        )
-
-
-def _check_precision(config: Config, precision: str, label_space: LabelSpace) -> None:
-    if precision != "fp16":
-        return
-    if Penalties(config.loss.penalties).on_gradients:
-        raise UserError(
-            "train.precision: fp16 with penalties on gradients is not supported: small gradients of the penalty would "
-            "vanish. Take bf16 or no."
-        )
-    if label_space.layout.one_hot >= rows_of_large_tables(config.optim.tables):
-        raise UserError(
-            f"train.precision: fp16 with optim.tables={config.optim.tables} is not supported for "
-            f"{label_space.layout.one_hot:,} classes: their tables have an optimizer of their own, and two optimizers "
-            "of one network cannot share a loss scale. Take bf16, or optim.tables=dense."
         )

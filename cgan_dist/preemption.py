@@ -17,7 +17,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 STOP, REQUEUE = "STOP", "REQUEUE"
 LOOK_SECONDS = 1.0
 """How often the STOP file is looked for: on shared storage a look is not free."""
+ECHO_SECONDS = 2.0
+"""A signal that comes again so soon is the same one by another way: from a terminal or Slurm, and from the launcher."""
 JOB_END = "SLURM_JOB_END_TIME"
+LEAVE_SHARE = 0.1
+"""At most so much of a Slurm job's time is left unused for its last checkpoint, however short the job is."""
 
 
 class Stop(enum.IntEnum):
@@ -40,21 +44,23 @@ class Reason(NamedTuple):
 class StopRequest:
     """Remembers that this process was asked to stop; the trainer agrees over ranks and checkpoints.
 
-    Signals are listened to inside a `with` block. The second one of a kind does what it would do without us: Ctrl-C
-    twice stops at once.
+    Signals are listened to inside a `with` block. A second one of a kind, two seconds after the first or later, does
+    what it would do without us: Ctrl-C twice stops at once.
 
     Args:
         folder: the run folder, where a file STOP asks to stop; its text `requeue` asks to go on later.
         max_hours: wall-clock time from now; null for no bound.
-        leave_minutes: before the end of a Slurm job (SLURM_JOB_END_TIME), to be kept for the checkpoint.
+        leave_minutes: before the end of a Slurm job (SLURM_JOB_END_TIME), to be kept for the checkpoint; of a short job
+            a tenth of the time that it still has.
     """
 
     def __init__(self, folder: Path, max_hours: float | None = None, leave_minutes: float = 0.0) -> None:
         self.file = folder / STOP
         self.deadline = time.monotonic() + max_hours * 3600 if max_hours is not None else None
         end = os.environ.get(JOB_END, "")
-        self.job_end = float(end) - 60 * leave_minutes if end.isdigit() else None
+        self.job_end = _leaving_time(float(end), 60 * leave_minutes) if end.isdigit() else None
         self.signal: signal.Signals | None = None
+        self._first: dict[int, float] = {}
         self._looked = 0.0
         self._asked: Reason | None = None
         self._previous: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
@@ -93,7 +99,14 @@ class StopRequest:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
-        signal.signal(number, self._previous[self.signal])
+        now = time.monotonic()
+        if now - self._first.setdefault(number, now) >= ECHO_SECONDS:
+            signal.signal(number, self._previous[self.signal])
+            signal.raise_signal(number)
+
+
+def _leaving_time(end: float, seconds: float) -> float:
+    return end - min(seconds, LEAVE_SHARE * max(0.0, end - time.time()))
 
 
 def clear_marks(folder: Path) -> None:

@@ -68,6 +68,13 @@ def describe_run(folder: Path) -> str:
     return "\n".join([*(f"{name:16}{value}" for name, value in lines.items()), *rows])
 
 
+def last_lines(path: Path) -> list[bytes]:
+    """The whole lines at a file's end; what follows the last newline was cut by a kill, or is being written."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        return file.read().split(b"\n")[:-1]
+
+
 def _config(folder: Path, taken: Checkpoint | None) -> tuple[dict[str, Any], str]:
     """The run's config, else that of its newest checkpoint, and what is wrong with the run's."""
     try:
@@ -127,11 +134,9 @@ def _marks(folder: Path) -> list[str]:
 
 
 def _last_metrics(path: Path) -> str:
-    """The last whole line; what follows the last newline was cut by a kill, or is being written."""
+    lines: list[bytes] = []
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            lines = file.read().split(b"\n")[:-1]
+        lines = last_lines(path)
         values = json.loads(lines[-1])
         images = values.pop("images")
         shown = [f"{name} {value:.4g}" for name, value in list(values.items())[:VALUES_SHOWN]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from cgan_dist.types import Batch
 from cgan_dist.watchdog import Watchdog
 
 AGREE_EVERY_ITERATIONS = 16
+LOG_SECONDS = 60.0
+"""How often progress is written where there is no terminal, but the log of a job."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +107,9 @@ class Trainer:
         for name, optimizer in step.optimizers.items():
             for kind in optimizer.optimizers:
                 optimizer.restore(kind, checkpoint.optimizer(f"optimizer_{name[0]}_{kind}"))
+            if optimizer.scaler is not None and name in checkpoint.state.get("scalers", {}):
+                optimizer.scaler.load_state_dict(checkpoint.state["scalers"][name])
         step.objective.restore(checkpoint.tensors("objective"), device)
-        if self.accelerator.scaler is not None and checkpoint.state["scaler"]:
-            self.accelerator.scaler.load_state_dict(checkpoint.state["scaler"])
         step.meter.restore(checkpoint.state["meter"], device)
         self.images_seen = checkpoint.images_seen
 
@@ -176,7 +179,7 @@ class Trainer:
             unit_scale=True,
             desc=self.config.run.name,
             disable=not self.accelerator.is_main_process,
-            mininterval=1.0,
+            mininterval=1.0 if sys.stderr.isatty() else LOG_SECONDS,
             dynamic_ncols=True,
         ) as progress:
             yield progress

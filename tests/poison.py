@@ -1,6 +1,6 @@
-"""A loss that is not finite at chosen updates of D, to see what a run does about it.
+"""Losses that are not finite, or crash, at chosen updates of D, to see what a run does about it.
 
-The environment variable POISON is `first-last`: the calls, counted in this process from 1, that give NaN.
+The environment variable POISON is `first-last`: the calls, counted in this process from 1, that are struck.
 """
 
 from __future__ import annotations
@@ -26,3 +26,13 @@ class Poisoned(NonSaturating):
         loss, terms = super().discriminator(real_logits, fake_logits)
         poison = torch.nan if self.first <= self.calls <= self.last else 1.0
         return loss * poison, {name: term * poison for name, term in terms.items()}
+
+
+class Crashing(Poisoned):
+    """The original's loss, with a defect."""
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
+        """Raises at the chosen calls."""
+        if self.first <= self.calls + 1 <= self.last:
+            raise RuntimeError("a defect")
+        return super().discriminator(real_logits, fake_logits)

@@ -19,11 +19,23 @@ def test_a_signal_is_remembered(number: signal.Signals, tmp_path: Path) -> None:
         assert stop.reason() == (expected, f"received {number.name}")
 
 
-def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
+def test_the_second_signal_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("cgan_dist.preemption.time.monotonic", lambda: now)
     with StopRequest(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
+        now += 2.0
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_same_signal_by_two_ways_is_one(number: signal.Signals, tmp_path: Path) -> None:
+    """Slurm sends SIGTERM to every process, and each launcher passes its own on: a save would be cut short by that."""
+    with StopRequest(tmp_path) as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), number)
+        assert stop.reason() is not None
 
 
 def test_afterwards_signals_do_what_they_did_before(tmp_path: Path) -> None:
@@ -64,9 +76,20 @@ def test_a_file_asks_to_stop_and_is_seen_within_a_second(
 def test_the_end_of_the_slurm_job_leaves_time_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
     monkeypatch.setattr("cgan_dist.preemption.time.time", lambda: now)
-    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(now) + 600))
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(now) + 6000))
     stop = StopRequest(tmp_path, leave_minutes=3)
-    now += 419
+    now += 5819
+    assert stop.reason() is None
+    now += 1
+    assert stop.reason() == (Stop.FOR_NOW, "the Slurm job is about to end")
+
+
+def test_a_short_slurm_job_does_not_stop_as_soon_as_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr("cgan_dist.preemption.time.time", lambda: now)
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(now) + 100))
+    stop = StopRequest(tmp_path, leave_minutes=3)
+    now += 89
     assert stop.reason() is None
     now += 1
     assert stop.reason() == (Stop.FOR_NOW, "the Slurm job is about to end")

@@ -1,0 +1,112 @@
+"""`cgan-dist status`: how a run on a cluster is getting on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from cgan_dist.checkpoint import CHECKPOINTS, LATEST
+from cgan_dist.checkpoint_folder import images_of
+from cgan_dist.checkpoint_writer import pointed_at
+from cgan_dist.errors import UserError
+from cgan_dist.preemption import REQUEUE, STOP
+from cgan_dist.resume_info import METRICS, last_lines
+from cgan_dist.run_folder import CONFIG
+from cgan_dist.submission import BOOK, JOB, job_of
+from cgan_dist.yaml_text import read_yaml
+
+ATTEMPTS = "attempts.log"
+
+
+def describe_status(folder: Path) -> str:
+    """Says what Slurm and the run folder know; nothing is written.
+
+    Args:
+        folder: `RUN`.
+
+    Returns:
+        Text of several lines.
+
+    Raises:
+        UserError: if it is no run folder.
+    """
+    config = _config(folder)
+    last = _last_values(folder / METRICS)
+    total = config["train"]["total_images"]
+    latest = pointed_at(folder / CHECKPOINTS / LATEST)
+    images = int(last.get("images", images_of(Path(latest)) if latest else 0))
+    rate = last.get("perf/images_per_second")
+    lines = {
+        "run folder": str(folder),
+        "job": _job(folder),
+        "progress": f"{images:,} of {total:,} images ({images / total:.1%})",
+        "speed": f"{rate:,.0f} images/s" if rate else "not known yet",
+        "time left": _time_left(total - images, rate),
+        "checkpoint": f"{latest}, {_age(folder / CHECKPOINTS / latest)}" if latest else "none yet",
+        "attempts": _attempts(folder / BOOK / ATTEMPTS),
+    }
+    if marks := [name for name in (STOP, REQUEUE) if (folder / name).exists()]:
+        lines["marks"] = ", ".join(marks)
+    return "\n".join(f"{name:12}{value}" for name, value in lines.items())
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Of the training, or of a job that has not begun."""
+    for path in (folder / CONFIG, folder / BOOK / CONFIG):
+        if path.exists():
+            return read_yaml(path)
+    what = f"no {CONFIG} in it" if folder.is_dir() else "no such folder"
+    raise UserError(f"{folder}: {what}; expected a run folder such as runs/demo.")
+
+
+def _last_values(path: Path) -> dict[str, float]:
+    """Each number as it was logged last; a line that is damaged is passed over."""
+    values: dict[str, float] = {}
+    try:
+        lines = last_lines(path)
+    except OSError:
+        return values
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError):
+            values |= json.loads(line)
+    return values
+
+
+def _job(folder: Path) -> str:
+    if not (folder / BOOK / JOB).exists():
+        return "none: this run was not started by Slurm"
+    try:
+        job = job_of(folder)
+    except UserError as error:  # the rest is worth knowing away from the cluster too
+        return f"cannot be told: {error}"
+    number = (folder / BOOK / JOB).read_text(encoding="utf-8").strip()
+    return str(job) if job is not None else f"{number}: over, and Slurm has forgotten it"
+
+
+def _time_left(images: int, rate: float | None) -> str:
+    if images <= 0:
+        return "none: all images are seen"
+    if not rate:
+        return "not known yet"
+    minutes = round(images / rate / 60)
+    return f"about {minutes // 60} h {minutes % 60:02} min of training"
+
+
+def _age(checkpoint: Path) -> str:
+    try:
+        minutes = (time.time() - checkpoint.stat().st_mtime) / 60
+    except OSError:
+        return "which is not there"
+    return f"{minutes:.0f} min ago" if minutes < 120 else f"{minutes / 60:.0f} h ago"
+
+
+def _attempts(path: Path) -> str:
+    """How many have ended, and how the last one did."""
+    try:
+        ended = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "none has ended"
+    return f"{len(ended)} ended; last: {ended[-1]}" if ended else "none has ended"

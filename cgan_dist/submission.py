@@ -1,0 +1,168 @@
+"""From a config to a Slurm job: the batch file that is written into the run folder, and what it freezes there.
+
+The file is one of slurm/*.sbatch with options, site settings and arguments filled in, so it can be read, and submitted
+again by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from cgan_dist.config import Config
+from cgan_dist.errors import UserError
+from cgan_dist.slurm import Job, find_job, submit
+
+TRAIN, EVALUATE = "train.sbatch", "evaluate.sbatch"
+BOOK, JOB = "slurm", "job"
+SITE = (
+    "CGAN_DIST_SETUP",
+    "CGAN_DIST_SRUN",
+    "CGAN_DIST_PREFIX",
+    "PROCESSES_PER_NODE",
+    "MAX_RESTARTS",
+    "MAX_STALLS",
+    "BACKOFF_SECONDS",
+)
+"""What slurm/train.sbatch takes from the environment, so that a file written today does the same tomorrow."""
+OPTION = re.compile(r"^#SBATCH --([a-z-]+)(?:=(.*?))?(?:[ \t]+#.*)?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a job asks of the cluster.
+
+    Attributes:
+        nodes: how many.
+        gpus_per_node: a process for each; null for CPUs.
+        processes_per_node: on CPUs; null is 1.
+        cpus_per_node: for its processes and their loader workers; null leaves the template's.
+        limit: of the time of one attempt, in Slurm's form.
+        partition: of the cluster.
+        account: to be charged.
+        extra: further options of sbatch as a person types them, `--name=value` or `--name`; they win.
+    """
+
+    nodes: int = 1
+    gpus_per_node: int | None = None
+    processes_per_node: int | None = None
+    cpus_per_node: int | None = None
+    limit: str | None = None
+    partition: str | None = None
+    account: str | None = None
+    extra: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.gpus_per_node and self.processes_per_node:
+            raise UserError(
+                "--processes-per-node is for CPUs: with --gpus-per-node there is a process for each GPU. Leave it out."
+            )
+        for option in self.extra:
+            if not re.fullmatch(r"--[a-z][a-z-]*(=.+)?", option):
+                raise UserError(f"--sbatch: found {option!r}; expected an option of sbatch, e.g. --sbatch=--mem=32G.")
+
+    @property
+    def processes(self) -> int:
+        """The world size."""
+        return self.nodes * (self.gpus_per_node or self.processes_per_node or 1)
+
+
+def training_file(config: Config, request: Request) -> str:
+    """The batch file that trains a config, as it is frozen in its run folder."""
+    options = {"nodes": request.nodes, "time": request.limit} | _options(config, request)
+    return _filled(TRAIN, options, request, [str(frozen_config(config))])
+
+
+def evaluation_file(config: Config, request: Request, metrics: Sequence[str]) -> str:
+    """The batch file that scores the run on one node like those that trained it."""
+    arguments = [str(config.run.folder), "--metrics", ",".join(metrics)]
+    return _filled(EVALUATE, _options(config, request), replace(request, extra=()), arguments)
+
+
+def submit_training(config: Config, text: str) -> str:
+    """Freezes config and batch file in the run folder and submits; returns the job's id.
+
+    Raises:
+        UserError: if a job of this run waits or runs already, the folder cannot be written, or Slurm refuses.
+    """
+    book = config.run.folder / BOOK
+    if (job := job_of(config.run.folder)) is not None and not job.is_over:
+        raise UserError(
+            f"run.name: {config.run.folder} has a job already, {job}. Wait for it, or: scancel {job.number}"
+        )
+    try:
+        book.mkdir(parents=True, exist_ok=True)
+        frozen_config(config).write_text(config.to_yaml(), encoding="utf-8")
+        (book / TRAIN).write_text(text, encoding="utf-8")
+        number = submit(book / TRAIN)
+        (book / JOB).write_text(number + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"run.dir: cannot write in {book}: {error.strerror}.") from error
+    return number
+
+
+def submit_evaluation(folder: Path, text: str, after: str) -> str:
+    """Submits an evaluation that waits until a job has finished well; returns its id."""
+    (folder / BOOK / EVALUATE).write_text(text, encoding="utf-8")
+    return submit(folder / BOOK / EVALUATE, f"--dependency=afterok:{after}")
+
+
+def frozen_config(config: Config) -> Path:
+    """Where the config is kept that a submitted job trains with, whatever becomes of the file it came from."""
+    return config.run.folder / BOOK / "config.yaml"
+
+
+def job_of(folder: Path) -> Job | None:
+    """The last job of a run folder, or None if there was none or Slurm has forgotten it."""
+    try:
+        number = (folder / BOOK / JOB).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return find_job(number) if number else None
+
+
+def _options(config: Config, request: Request) -> dict[str, str | int | None]:
+    return {
+        "job-name": config.run.name,
+        "gpus-per-node": request.gpus_per_node,
+        "cpus-per-task": request.cpus_per_node,
+        "partition": request.partition,
+        "account": request.account,
+        "chdir": str(Path.cwd()),
+        "output": f"{config.run.folder.absolute() / BOOK}/%x-%j.out",
+    }
+
+
+def _filled(template: str, options: Mapping[str, str | int | None], request: Request, arguments: Sequence[str]) -> str:
+    """Fills in one of slurm/*.sbatch: options, what the site sets, arguments; the rest stays as it is."""
+    comments, body = _halves((files("cgan_dist") / "batch_files" / template).read_text(encoding="utf-8"))
+    chosen = dict(OPTION.findall("\n".join(comments)))
+    chosen |= {name: str(value) for name, value in options.items() if value is not None}
+    chosen |= dict(OPTION.findall("\n".join(f"#SBATCH {option}" for option in request.extra)))
+    site = {"CGAN_DIST_SETUP": f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"}
+    site |= {name: os.environ[name] for name in SITE if name in os.environ}
+    if request.processes_per_node:
+        site["PROCESSES_PER_NODE"] = str(request.processes_per_node)
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            "# Written by `cgan-dist submit`; to submit it again: sbatch THIS_FILE",
+            *(f"#SBATCH --{name}" + (f"={value}" if value else "") for name, value in chosen.items()),
+            *(f"{name}={shlex.quote(value)}" for name, value in site.items()),
+            f"set -- {shlex.join(arguments)}",
+            body,
+        ]
+    )
+
+
+def _halves(text: str) -> tuple[list[str], str]:
+    """The comments at the top, and what follows."""
+    lines = text.splitlines()
+    first = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    return lines[:first], "\n".join(lines[first:]) + "\n"

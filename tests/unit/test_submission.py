@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cgan_dist.config import Config, load_config
+from cgan_dist.errors import UserError
+from cgan_dist.submission import (
+    Request,
+    evaluation_file,
+    frozen_config,
+    job_of,
+    submit_evaluation,
+    submit_training,
+    training_file,
+)
+
+ROOT = Path(__file__).parents[2]
+MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture(autouse=True)
+def _no_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("CGAN_DIST_", "PROCESSES_PER_NODE", "MAX_", "BACKOFF_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Stands in for sbatch and scontrol: notes how it was called, prints what it is told to."""
+
+    def make(sbatch: str = "17", scontrol: str = "", code: int = 0) -> Path:
+        folder, called = tmp_path / "bin", tmp_path / "called"
+        folder.mkdir(exist_ok=True)
+        for name, said in (("sbatch", sbatch), ("scontrol", scontrol)):
+            where = "" if code == 0 else " >&2"
+            (folder / name).write_text(
+                f'#!/bin/sh\necho {name} "$@" >>{called}\necho {shlex.quote(said)}{where}\nexit {code}\n'
+            )
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return called
+
+    return make
+
+
+def options(text: str) -> dict[str, str]:
+    lines = [line.removeprefix("#SBATCH --") for line in text.splitlines() if line.startswith("#SBATCH --")]
+    assert len({line.partition("=")[0] for line in lines}) == len(lines), "an option is there twice"
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def test_the_file_is_the_script_with_options_and_arguments_filled_in(make_config: MakeConfig) -> None:
+    config = make_config("run.name=faces-2")
+    text = training_file(config, Request(nodes=2, gpus_per_node=4, limit="10:00:00", partition="a100"))
+    found = options(text)
+    assert found["nodes"] == "2"
+    assert found["gpus-per-node"] == "4"
+    assert found["time"] == "10:00:00"
+    assert found["partition"] == "a100"
+    assert found["job-name"] == "faces-2"
+    assert found["signal"] == "B:USR1@120"
+    assert found["open-mode"] == "append"
+    assert found["ntasks-per-node"] == "1"
+    assert "requeue" in found
+    assert found["chdir"] == str(Path.cwd())
+    assert found["output"] == f"{config.run.folder / 'slurm'}/%x-%j.out"
+    script = (ROOT / "slurm" / "train.sbatch").read_text()
+    assert text.endswith(script[script.index("set -u") :])
+    assert f"set -- {shlex.quote(str(frozen_config(config)))}\n" in text
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+
+
+def test_what_a_person_types_for_sbatch_wins(make_config: MakeConfig) -> None:
+    request = Request(limit="1:00:00", extra=["--time=2:00:00", "--exclusive", "--mem=32G"])
+    found = options(training_file(make_config(), request))
+    assert (found["time"], found["mem"], found["exclusive"]) == ("2:00:00", "32G", "")
+
+
+def test_site_settings_are_kept_as_they_were(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CGAN_DIST_SETUP", 'module load cuda && echo "it\'s $USER"')
+    monkeypatch.setenv("MAX_RESTARTS", "7")
+    text = training_file(make_config(), Request(processes_per_node=3))
+    head = text[: text.index("set -u")]
+    shown = subprocess.run(
+        ["bash", "-c", f'{head}\nprintf "%s|" "$CGAN_DIST_SETUP" "$MAX_RESTARTS" "$PROCESSES_PER_NODE"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == 'module load cuda && echo "it\'s $USER"|7|3|'
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"extra": ["mem=32G"]}, "--sbatch: found 'mem=32G'; expected an option of sbatch"),
+        ({"extra": ["--mem=3\n#SBATCH --x"]}, "expected an option of sbatch"),
+        ({"gpus_per_node": 2, "processes_per_node": 2}, "--processes-per-node is for CPUs"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(asked: dict[str, object], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        Request(**asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes"),
+    [({}, 1), ({"nodes": 3}, 3), ({"nodes": 2, "gpus_per_node": 4}, 8), ({"nodes": 2, "processes_per_node": 2}, 4)],
+)
+def test_the_world_size_follows_from_the_request(asked: dict[str, int], processes: int) -> None:
+    assert Request(**asked).processes == processes  # type: ignore[arg-type]
+
+
+def test_submitting_freezes_config_and_file(make_config: MakeConfig, slurm: Callable[..., Path]) -> None:
+    called, config = slurm(), make_config()
+    text = training_file(config, Request())
+    assert submit_training(config, text) == "17"
+    book = config.run.folder / "slurm"
+    assert called.read_text() == f"sbatch --parsable {book}/train.sbatch\n"
+    assert (book / "train.sbatch").read_text() == text
+    assert load_config(book / "config.yaml", []) == config
+    scoring = evaluation_file(config, Request(), ["label_accuracy", "fid"])
+    assert f"set -- {config.run.folder} --metrics label_accuracy,fid\n" in scoring
+    assert submit_evaluation(config.run.folder, scoring, "17") == "17"
+    assert called.read_text().endswith(f"sbatch --parsable --dependency=afterok:17 {book}/evaluate.sbatch\n")
+
+
+JOB = "JobId=17 JobName=x JobState={} Reason=None Restarts=1 RunTime=00:01:00 TimeLimit=02:00:00 NodeList=n[1-2]"
+
+
+def test_a_run_has_one_job_at_a_time(make_config: MakeConfig, slurm: Callable[..., Path]) -> None:
+    config = make_config()
+    slurm(scontrol=JOB.format("PENDING"))
+    assert job_of(config.run.folder) is None
+    submit_training(config, training_file(config, Request()))
+    with pytest.raises(UserError, match=r"has a job already, 17: PENDING on n\[1-2\].*scancel 17"):
+        submit_training(config, training_file(config, Request()))
+    slurm(scontrol=JOB.format("COMPLETED"), sbatch="18")
+    assert submit_training(config, training_file(config, Request())) == "18"
+
+
+def test_slurm_refusing_is_told_in_its_words(make_config: MakeConfig, slurm: Callable[..., Path]) -> None:
+    slurm(sbatch="sbatch: error: invalid partition specified: a100", code=1)
+    with pytest.raises(UserError, match="Slurm refuses: sbatch: error: invalid partition specified: a100"):
+        submit_training(make_config(), "#!/bin/bash\n")
+
+
+def test_no_slurm_is_told(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"sbatch: not found, so this machine is no login node.*--dry-run"):
+        submit_training(make_config(), "#!/bin/bash\n")

@@ -5,9 +5,15 @@ from __future__ import annotations
 import click
 
 from cgan_dist import __version__
+from cgan_dist.commands.cluster import run_folder, status, submit
+from cgan_dist.commands.dashboard import dashboard
 from cgan_dist.commands.data import inspect, prepare, verify
 from cgan_dist.commands.evaluate import evaluate
-from cgan_dist.commands.sample import sample
+from cgan_dist.commands.export import export, push
+from cgan_dist.commands.film import film
+from cgan_dist.commands.generate import generate
+from cgan_dist.commands.neighbours import neighbours
+from cgan_dist.commands.sample import sample, slide, walk
 from cgan_dist.commands.train import check, resume_info, train
 
 
@@ -17,5 +23,25 @@ def main() -> None:
     """Distributed training of conditional GANs."""
 
 
-for command in (train, check, resume_info, prepare, inspect, verify, sample, evaluate):
+for command in (
+    train,
+    check,
+    resume_info,
+    prepare,
+    inspect,
+    verify,
+    sample,
+    walk,
+    slide,
+    film,
+    neighbours,
+    generate,
+    evaluate,
+    dashboard,
+    export,
+    push,
+    submit,
+    status,
+    run_folder,
+):
     main.add_command(command)

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from cgan_dist.checkpoint import Checkpoint
@@ -15,15 +16,18 @@ from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.conditioning.spaces.stored import listed
 from cgan_dist.config import Config, parse_config
 from cgan_dist.data.pixels import PIXEL_RANGES
+from cgan_dist.data.shards import ShardSet
 from cgan_dist.errors import UserError
-from cgan_dist.evaluation import Evaluator, check_metrics
+from cgan_dist.evaluation import Evaluator, check_extractors
 from cgan_dist.inputs import Inputs, build_label_space, open_shards
 from cgan_dist.labels import LabelSchema
 from cgan_dist.networks import Networks, build_generator
 from cgan_dist.optimizer import rows_of_large_tables
 from cgan_dist.sampling import Sampler
-from cgan_dist.sections import ConditioningConfig
+from cgan_dist.sections import ConditioningConfig, EvaluateConfig
 from cgan_dist.types import DataSpec
+
+METRICS_OPTION = "--metrics"
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +44,39 @@ def load_sampler(checkpoint: Checkpoint, seed: int, device: torch.device) -> Sam
 
 
 def load_evaluation(
-    checkpoint: Checkpoint, metrics: list[str], count: int, seed: int, data: Path | None, device: torch.device
+    checkpoint: Checkpoint, evaluate: EvaluateConfig, seed: int, data: Path | None, accelerator: Accelerator
 ) -> tuple[Evaluator, Sampler]:
     """Builds what scores a checkpoint's EMA generator against the shards it was trained on, or against `data`.
 
+    Every rank must call it.
+
     Raises:
-        UserError: if the shards are missing or damaged, or a metric is unknown.
+        UserError: if the shards are missing or damaged, or a metric is unknown or cannot be computed here.
+    """
+    sampler = load_sampler(checkpoint, seed, accelerator.device)
+    shards = load_shards(checkpoint, data, "--data")
+    if accelerator.is_main_process:
+        shards.verify_if_small()
+        check_extractors(evaluate, sampler.label_space, METRICS_OPTION)
+    return Evaluator(shards, sampler.label_space, evaluate, accelerator, METRICS_OPTION), sampler
+
+
+def load_shards(checkpoint: Checkpoint, data: Path | None, option: str) -> ShardSet:
+    """Opens the shards that a checkpoint was trained on, or others with images and labels of the same form.
+
+    Raises:
+        UserError: if they are missing, or of another form; `option` is named.
     """
     config = parse_config(checkpoint.state["config"], str(checkpoint.folder))
     shards = open_shards(config.data.model_copy(update={"path": str(data)}) if data else config.data)
-    shards.verify_if_small()
-    before, now = checkpoint.state["data"]["labels"], shards.manifest.labels.model_dump()
-    if before != now:
-        raise UserError(f"--data {shards.storage.location}: its labels are {now}, the checkpoint's are {before}.")
-    sampler = load_sampler(checkpoint, seed, device)
-    check_metrics(metrics, sampler.label_space)
-    return Evaluator(shards, sampler.label_space, metrics, count), sampler
+    before, now = DataSpec.from_dict(checkpoint.state["data"]), shards.manifest.spec
+    for what in ("labels", "channels", "height", "width"):
+        if getattr(before, what) != getattr(now, what):
+            raise UserError(
+                f"{option} {shards.storage.location}: found {what} {getattr(now, what)}, expected those that "
+                f"{checkpoint.folder} was trained on, {getattr(before, what)}."
+            )
+    return shards
 
 
 def check_resumable(checkpoint: Checkpoint, config: Config, inputs: Inputs, networks: Networks) -> None:

@@ -158,7 +158,14 @@ class AdamConfig(Section):
     """Adam for one network."""
 
     lr: Scheduled[Positive] = 2e-4
-    betas: Annotated[list[Scheduled[Beta]], Field(min_length=2, max_length=2)] = [0.5, 0.999]
+    betas: list[Scheduled[Beta]] = [0.5, 0.999]
+
+    @field_validator("betas")
+    @classmethod
+    def _a_pair(cls, betas: list[Scheduled[float]]) -> list[Scheduled[float]]:
+        if len(betas) != 2:
+            raise ValueError(f"found {len(betas)} value(s); expected two, e.g. [0.5, 0.999]")
+        return betas
 
 
 class OptimConfig(AdamConfig):
@@ -191,7 +198,7 @@ class TrainConfig(Section):
     """Images of one forward pass on one process; null takes the whole share at once."""
     total_images: Count = 128_000
     """Real images that D has consumed when training ends."""
-    plan: Annotated[list[Literal["G", "D"]], Field(min_length=1)] = ["G", "G", "D"]
+    plan: list[Literal["G", "D"]] = ["G", "G", "D"]
     """One iteration. Each D consumes a new batch; a G takes the labels of the next D's batch, or of the last one's."""
     share_z: bool = True
     """One z per batch for every phase that uses it, as in the original; false draws a new z for each phase."""
@@ -205,17 +212,18 @@ class TrainConfig(Section):
     """On several GPUs, batch norm sees the whole global batch, but in a D with penalties on gradients, whose second
     derivative it lacks; there, on CPUs and with false, each process sees its own share."""
     compile: bool = False
-    """`torch.compile` for G, and for D without spectral norm where no penalty needs its second derivative."""
+    """`torch.compile` for G, and for D without spectral norm, but for the passes that penalties differentiate twice."""
     max_hours: Positive | None = None
     """Stop with a checkpoint after this wall-clock time; the same command goes on from there."""
     leave_minutes: NotNegative = 3.0
     """Stop with a checkpoint so long before the end of a Slurm job."""
 
-    @model_validator(mode="after")
-    def _plan_trains_both(self) -> TrainConfig:
-        if {"G", "D"} - set(self.plan):
-            raise ValueError("plan must contain both G and D, e.g. [G, G, D]")
-        return self
+    @field_validator("plan")
+    @classmethod
+    def _trains_both(cls, plan: list[Literal["G", "D"]]) -> list[Literal["G", "D"]]:
+        if {"G", "D"} - set(plan):
+            raise ValueError(f"found [{', '.join(plan)}]; expected both G and D, e.g. [G, G, D]")
+        return plan
 
 
 class EmaConfig(Section):
@@ -255,18 +263,28 @@ class CheckpointConfig(Section):
 
 
 class EvaluateConfig(Section):
-    """Metrics during training."""
+    """Metrics during training; `cgan-dist evaluate` has the same as options."""
 
     interval_images: Count | None = None
-    metrics: list[str] = []
+    metrics: list[Part] = []
+    """`fid`, `label_accuracy` and others of docs/evaluation.md; `fid@classifier` is on the features of `classifier`."""
     count: Count = 2_000
     """Samples per evaluation."""
+    split: Literal["all", "train", "held_out"] = "all"
+    """Which real images they are compared with: `held_out` are those that no classifier of the whole set trains on."""
+    real_count: Count | None = None
+    """At most so many real images, the first; null takes all."""
+    inception_weights: str | None = None
+    """File of the Inception network's weights; null is torch's cache of downloads, and fetched if it is not there."""
+    inception_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """What that file must have; null is that of the original weights."""
 
 
 class TrackingConfig(Section):
     """Where metrics go besides `metrics.jsonl`."""
 
-    trackers: list[Literal["wandb", "tensorboard"]] = ["wandb"]
+    trackers: list[Part] = [Named(name="wandb")]
+    """Any number of `wandb`, `tensorboard`, `package.module:Class`; one that fails costs nothing but what it shows."""
     project: str = "cgan-dist"
     interval_images: Count = 640
     histograms_interval_images: Count | None = None

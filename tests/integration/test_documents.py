@@ -81,7 +81,8 @@ def test_every_documented_command_can_be_parsed(document: Path) -> None:
             assert words[0] in ("make", "source", "wandb"), f"unknown command {words}"
             continue
         program, rest = words[starts[0]], words[starts[0] + 1 :]
-        name = rest.pop(0) if program == "cgan-dist" else "train"
+        script = Path(program).stem if Path(program).stem in cli.main.commands else "train"
+        name = rest.pop(0) if program == "cgan-dist" else script
         command = draw_main if program == "examples/draw_celeba.py" else cli.main.commands[name]
         with command.make_context(name, rest):
             pass

@@ -97,7 +97,11 @@ def test_every_label_space_trains_samples_and_is_scored(
     assert result.exit_code == 0, result.output
     with Image.open(tmp_path / "grid.png") as grid:
         assert grid.size[0] == images * 50 + 2
-    result = cli("sample", run, "--format", "npz", "--count", 20, "--out", tmp_path / "many.npz")
+    for picture in ("walk", "slide"):
+        result = cli(picture, run, "--steps", 3, "--out", tmp_path / f"{picture}.png")
+        has_nothing_to_move = picture == "slide" and labels == "none"
+        assert result.exit_code == (2 if has_nothing_to_move else 0), result.output
+    result = cli("generate", run, "--format", "npz", "--count", 20, "--out", tmp_path / "many.npz")
     assert result.exit_code == 0, result.output
     arrays = np.load(tmp_path / "many.npz")
     assert arrays["images"].shape == (20, 16, 16, 3)
@@ -109,8 +113,8 @@ def test_every_label_space_trains_samples_and_is_scored(
         assert "label" in result.output
         return
     assert result.exit_code == 0, result.output
-    scores = json.loads((run / "evaluation.json").read_text())
-    wanted = "eval/label_error" if labels == "continuous" else "eval/label_accuracy"
+    (scores,) = [entry["scores"] for entry in json.loads((run / "evaluation.json").read_text())]
+    wanted = "label_error" if labels == "continuous" else "label_accuracy"
     assert any(name.startswith(wanted) for name in scores)
 
 

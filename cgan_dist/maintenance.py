@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -17,15 +20,25 @@ from cgan_dist.checkpoint import Checkpoints
 from cgan_dist.conditioning.spaces.columns import columns_of_space
 from cgan_dist.config import Config
 from cgan_dist.data.shards import ShardSet
-from cgan_dist.distributed import all_finite, averaged_buffers, differing_replicas, synchronize
+from cgan_dist.distributed import (
+    all_finite,
+    averaged_buffers,
+    differing_replicas,
+    greatest_over_ranks,
+    synchronize,
+)
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation import Evaluator
+from cgan_dist.gauges import ema_values, memory_values, scheduled_values
 from cgan_dist.grid import draw_grid
 from cgan_dist.meter import finite_means
 from cgan_dist.randomness import numpy_generator
 from cgan_dist.sampling import Sampler
 from cgan_dist.step import TrainStep
 from cgan_dist.tracking import Trackers
+
+DIGITS = 9
+"""As many as tell any two float32 apart; a line has no more."""
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +111,13 @@ class Maintenance:
         if due.compare:
             self._compare_replicas(images_seen)
         values = self._interval_means(images_seen) if due.log else {}
-        scores: dict[str, float] = {}
         with averaged_buffers(self.accelerator, self.step.networks.values()) as statistics:
+            scores = self.evaluator.scores(self.sampler) if due.evaluate else {}
             if self.trackers is not None:
                 ratios = self._sample(images_seen) if due.sample else {}
-                scores = self.evaluator.scores(self.sampler) if due.evaluate else {}
-                self._log(images_seen, values | ratios | scores, loudly=due.sample)
                 if due.histograms:
                     self.trackers.histograms(images_seen, self._weights())
+                self._log(images_seen, values | ratios | scores, loudly=due.sample)
             if due.checkpoint:
                 self._checkpoint(images_seen, statistics, scores, last)
         self.seconds += time.perf_counter() - started
@@ -117,12 +129,16 @@ class Maintenance:
             self.trackers.rewind(images_seen)
 
     def close(self) -> None:
-        """Waits for the last checkpoint and flushes the trackers."""
+        """Waits for the last checkpoint and flushes the trackers; called in a `finally`, where it sees the error."""
         try:
             self.checkpoints.wait()
         finally:
+            error = sys.exception()
+            if isinstance(error, Exception):
+                with contextlib.suppress(UserError):  # the same one, if it is the disk that is full
+                    self.alert(self.images_logged, [Alert("Failed", str(error) or type(error).__name__)])
             if self.trackers is not None:
-                self.trackers.close()
+                self.trackers.close(failed=error is not None)
 
     def alert(self, images_seen: int, alerts: Sequence[Alert], trouble: bool = True) -> None:
         """Tells a person, on the main process."""
@@ -138,7 +154,7 @@ class Maintenance:
         return images_seen // interval_images > before // interval_images
 
     def _interval_means(self, images_seen: int) -> dict[str, float]:
-        """Averages since the last log line, over ranks; empty if there was no step; every rank calls it."""
+        """Averages since the last line, over ranks, and gauges; empty if there was no step; every rank calls it."""
         meter = self.step.meter
         means = finite_means(meter.state(self._mean_over_ranks))
         was_there, now = bool(meter.names), time.perf_counter()
@@ -149,10 +165,27 @@ class Maintenance:
         self.step.waited_seconds = 0.0
         if not was_there:
             return {}
-        return means | {
+        speed = {
             "perf/images_per_second": images / training_seconds,
+            "perf/iteration_seconds": training_seconds * self.step.images_per_iteration / images,
             "perf/data_wait": waited_seconds / training_seconds,
         }
+        return means | speed | self._gauges(images_seen)
+
+    def _gauges(self, images_seen: int) -> dict[str, float]:
+        """Every rank calls it: of memory, it is that of the process which has most."""
+        step, memory = self.step, memory_values(self.accelerator.device)
+        most = greatest_over_ranks(self.accelerator, torch.tensor(list(memory.values())))
+        return (
+            dict(zip(memory, most, strict=True))
+            | {
+                f"gradient/scale_{net[0]}": optimizer.scaler.get_scale()
+                for net, optimizer in step.optimizers.items()
+                if optimizer.scaler is not None
+            }
+            | ema_values(step.ema, step.raw_generator, self.config, images_seen)
+            | scheduled_values(self.config, images_seen)
+        )
 
     def _mean_over_ranks(self, own: Tensor) -> Tensor:
         return self.accelerator.reduce(own, reduction="mean")  # type: ignore[no-any-return]
@@ -162,6 +195,7 @@ class Maintenance:
         if not values:
             return
         assert self.trackers is not None, "only the main process logs"
+        values = {name: float(f"{value:.{DIGITS}g}") for name, value in values.items()}
         self.last_line = values
         self.trackers.scalars(images_seen, values)
         shown = " | ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -197,7 +231,7 @@ class Maintenance:
 
     def _weights(self) -> dict[str, Tensor]:
         return {
-            f"{net}/{name}": parameter.detach()
+            f"weights/{net}/{name}": parameter.detach()
             for net in self.step.optimizers
             for name, parameter in self.step.networks[net].named_parameters()
         }
@@ -213,7 +247,7 @@ class Maintenance:
 
     def _checkpoint(self, images_seen: int, statistics: Tensor, scores: dict[str, float], last: bool) -> None:
         """Every rank calls it; the main process copies everything and goes on while a thread writes."""
-        step, scaler = self.step, self.accelerator.scaler
+        step = self.step
         meter = step.meter.state(self._mean_over_ranks)
         if max(skips.item() for skips in step.skipped_in_a_row().values()):
             logger.warning("No checkpoint at %s images: updates are being skipped.", f"{images_seen:,}")
@@ -241,7 +275,11 @@ class Maintenance:
             state=self.facts
             | {
                 "meter": meter,
-                "scaler": scaler.state_dict() if scaler else None,
+                "scalers": {
+                    name: optimizer.scaler.state_dict()
+                    for name, optimizer in step.optimizers.items()
+                    if optimizer.scaler is not None
+                },
                 "world_size": self.accelerator.num_processes,
             },
             scores=scores,

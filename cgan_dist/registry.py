@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -59,9 +59,29 @@ class Registry:
         Raises:
             UserError: if an argument is unknown, missing, or dictated by the data; before anything is built.
         """
+        target, values = self._checked(name, where, args, interface)
+        return target(**values, **interface)
+
+    def check(self, name: str, where: str, args: Mapping[str, Any], interface: Sequence[str] = ()) -> None:
+        """Checks all that `build` checks, and builds nothing.
+
+        Args:
+            name: a short name of the table, or `package.module:attribute`.
+            where: the config's key path, for the error.
+            args: of the user.
+            interface: names of what the data dictates.
+
+        Raises:
+            UserError: as `build` does.
+        """
+        self._checked(name, where, args, dict.fromkeys(interface))
+
+    def _checked(
+        self, name: str, where: str, args: Mapping[str, Any], interface: Mapping[str, Any]
+    ) -> tuple[Callable[..., Any], dict[str, Any]]:
         target = self.resolve(name, where)
         self._check_arguments(target, name, where, args, interface)
-        return target(**self._typed(target, name, where, args), **interface)
+        return target, self._typed(target, name, where, args)
 
     def _check_arguments(
         self,

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from cgan_dist.config import Config
+from cgan_dist.ema import Ema
+from cgan_dist.gauges import GIB, ema_values, memory_values, scheduled_values
+
+MakeConfig = Callable[..., Config]
+
+
+def test_every_key_with_a_schedule_is_a_number_of_its_own(make_config: MakeConfig) -> None:
+    linear = "{start: 0.2, end: 0.4, end_images: 100, shape: linear}"
+    config = make_config(
+        f"optim.lr={linear}",
+        f"optim.betas=[0.5, {linear}]",
+        f"loss.penalties={{r1: {linear}, lecam: 0.1}}",
+        f"data.augment_probability={linear}",
+        "discriminator.args.norm=none",
+    )
+    assert scheduled_values(config, 50) == pytest.approx(
+        {
+            "schedule/optim/lr": 0.3,
+            "schedule/optim/betas/1": 0.3,
+            "schedule/loss/penalties/r1": 0.3,
+            "schedule/data/augment_probability": 0.3,
+        }
+    )
+
+
+def test_what_does_not_change_is_not_logged(make_config: MakeConfig) -> None:
+    assert scheduled_values(make_config(), 50) == {}
+
+
+def test_the_rates_of_one_network_have_their_own_name(make_config: MakeConfig) -> None:
+    config = make_config("optim.discriminator={lr: {start: 0.1, end: 0.2, end_images: 100}}")
+    assert scheduled_values(config, 100) == {"schedule/optim/discriminator/lr": 0.2}
+
+
+def test_the_distance_of_the_average_is_a_share_of_the_weights(make_config: MakeConfig) -> None:
+    generator = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        generator.weight.copy_(torch.tensor([[3.0, 4.0]]))
+    ema = Ema(generator)
+    config = make_config("ema.half_life_images={start: 0, end: 1000, end_images: 100, shape: linear}")
+    assert ema_values(ema, generator, config, 10) == {"ema/half_life_images": 100.0, "ema/distance": 0.0}
+    with torch.no_grad():
+        generator.weight.mul_(2)  # the average is half of it now
+    assert ema_values(ema, generator, config, 200) == {"ema/half_life_images": 1000.0, "ema/distance": 0.5}
+    assert ema_values(ema, generator, make_config("ema.half_life_images=0"), 10) == {}
+
+
+def test_resident_memory_follows_what_is_held() -> None:
+    before = memory_values(torch.device("cpu"))["perf/resident_gib"]
+    held = torch.ones(GIB // 16, dtype=torch.float32)  # a quarter of a GiB
+    after = memory_values(torch.device("cpu"))["perf/resident_gib"]
+    assert held.sum() > 0
+    assert 0.2 < after - before < 0.4

@@ -50,8 +50,8 @@ def check_launched() -> None:
     if expected is not None and expected != str(launched_world_size()):
         raise UserError(
             f"CGAN_DIST_PROCESSES: the job asked for {expected} processes, but this one was started as one of "
-            f"{launched_world_size()}. On CPUs, accelerate launch needs --multi_gpu and ACCELERATE_USE_CPU=true to start"
-            " several; on several machines also --num_machines and --machine_rank."
+            f"{launched_world_size()}. On CPUs, accelerate launch starts several with --multi_gpu and "
+            "ACCELERATE_USE_CPU=true; on several machines also with --num_machines and --machine_rank."
         )
 
 

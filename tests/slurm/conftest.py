@@ -73,27 +73,26 @@ class Run:
         return (self.folder / "slurm" / "attempts.log").read_text().splitlines()
 
 
-def _checked() -> None:
+def _started(**settings: str) -> Iterator[Cluster]:
     if missing := missing_programs():
         pytest.fail(f"These tests need Slurm; not found: {', '.join(missing)}. On Debian: {INSTALL}", pytrace=False)
+    cluster = Cluster(SC_KILLWAIT="15", **settings)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Two nodes; a preempted job gets its own warning signal first, as many sites have it."""
-    _checked()
-    started = Cluster(SC_SLURMD_TIMEOUT="15", SC_KILLWAIT="15")
-    yield started
-    started.close()
+    yield from _started(SC_SLURMD_TIMEOUT="15")
 
 
 @pytest.fixture(scope="session")
 def plain_cluster() -> Iterator[Cluster]:
     """The same with Slurm's defaults: a preempted job gets SIGTERM."""
-    _checked()
-    started = Cluster(SC_PREEMPT_USER_SIGNAL="0", SC_KILLWAIT="15")
-    yield started
-    started.close()
+    yield from _started(SC_PREEMPT_USER_SIGNAL="0")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -33,3 +35,14 @@ def test_a_rank_that_is_ended_while_it_waits_says_nothing(monkeypatch: pytest.Mo
     monkeypatch.setattr("time.sleep", end)
     result = CliRunner().invoke(broken, env={"RANK": "1"})
     assert (result.exit_code, result.output) == (143, "")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_message_is_left_for_the_job_script_too(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "error" if there else tmp_path / "no such folder" / "error"
+    monkeypatch.setenv("CGAN_DIST_ERROR_FILE", str(file))
+    result = CliRunner().invoke(broken)
+    assert (result.exit_code, result.output) == (2, "Error: train.batchsize: unknown key.\n")
+    assert not there or file.read_text() == "train.batchsize: unknown key.\n"

@@ -107,3 +107,4 @@ def _fresh_logging() -> Iterator[None]:
         handler.close()
     package.handlers.clear()
     package.propagate = True
+    package.setLevel(logging.NOTSET)

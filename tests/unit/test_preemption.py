@@ -22,11 +22,15 @@ def test_a_signal_is_remembered(number: signal.Signals, tmp_path: Path) -> None:
 def test_the_second_signal_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("cgan_dist.preemption.time.monotonic", lambda: now)
-    with StopRequest(tmp_path):
-        os.kill(os.getpid(), signal.SIGINT)
-        now += 2.0
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with StopRequest(tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
+            now += 2.0
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -8,6 +8,7 @@ from cgan_dist import __version__
 from cgan_dist.commands.cluster import run_folder, status, submit
 from cgan_dist.commands.dashboard import dashboard
 from cgan_dist.commands.data import inspect, prepare, verify
+from cgan_dist.commands.demo import demo
 from cgan_dist.commands.evaluate import evaluate
 from cgan_dist.commands.export import export, push
 from cgan_dist.commands.film import film
@@ -38,6 +39,7 @@ for command in (
     generate,
     evaluate,
     dashboard,
+    demo,
     export,
     push,
     submit,

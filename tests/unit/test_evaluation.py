@@ -54,7 +54,8 @@ def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shards(shards_folder: Path, tmp_path: Path) -> ShardSet:
-    shutil.copytree(shards_folder, tmp_path / "data", ignore=shutil.ignore_patterns("*.safetensors"))  # what others kept
+    kept_by_other_tests = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(shards_folder, tmp_path / "data", ignore=kept_by_other_tests)
     return ShardSet(Storage(tmp_path / "data"), cache="none")
 
 

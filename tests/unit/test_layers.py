@@ -35,7 +35,7 @@ LAYERS = [
     ["inputs", "maintenance", "networks"],
     ["neighbours", "saved", "trainer"],
     ["build", "pretrained"],
-    ["dry_run", "graphs", "resume_info", "submission"],
+    ["dry_run", "graphs", "playground", "resume_info", "submission"],
     ["model_card", "run_status"],
     ["export"],
     ["command"],

@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import torch
@@ -17,11 +18,12 @@ from torch import Tensor
 
 from cgan_dist.build import build_trainer
 from cgan_dist.config import Config, load_config
+from cgan_dist.data.pixels import PIXEL_RANGES, PixelRange
 from cgan_dist.distributed import leave_group
 from cgan_dist.types import Batch
 
 
-class Doubles:
+class Doubles(PixelRange):
     """Normalizes to float64."""
 
     def normalize(self, images: Tensor, channels: int | None = None) -> Tensor:
@@ -31,8 +33,8 @@ class Doubles:
 
 def train(config: Config, out: Path) -> Accelerator:
     """Trains, and appends a line for each step."""
+    PIXEL_RANGES[config.data.pixels] = Doubles(*astuple(PIXEL_RANGES[config.data.pixels]))
     trainer = build_trainer(config)
-    trainer.step.pixels = Doubles()  # type: ignore[assignment]
     accelerator, meter, real_iterate = trainer.accelerator, trainer.step.meter, trainer.step.iterate
 
     def iterate(batches: Iterator[Batch], images_seen: int) -> None:

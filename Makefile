@@ -7,7 +7,7 @@ SHARDS := data/mnist5k
 RUN := runs/demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-fresh bench test test-long test-slurm lint types format check clean
+.PHONY: help setup demo demo-fresh bench test test-long test-slurm test-browser lint types format check clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,13 +33,16 @@ $(SHARDS)/manifest.json: | $(INSTALLED)
 	cgan-dist prepare mnist5k --out $(SHARDS)
 
 test: setup  ## Run the tests, but those that take minutes each
-	python -m pytest -m "not long and not slurm"
+	python -m pytest -m "not long and not slurm and not browser"
 
 test-long: setup  ## Run the tests that take minutes: thirty kills, ...
 	python -m pytest -m long
 
 test-slurm: setup  ## Run the tests on a Slurm cluster that they start here
 	python -m pytest -m slurm
+
+test-browser: setup  ## Drive the playground in Debian's Chromium
+	python -m pytest -m browser
 
 bench: setup  ## Measure loader, decoders, iteration, scaling and start (docs/benchmarks.md)
 	python bench/loader.py

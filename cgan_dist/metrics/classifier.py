@@ -135,8 +135,33 @@ def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor, lab
     Reproducible: order, shifts, dropout and weights depend on nothing but the arguments.
     """
     train, test = split(len(images))
+    fit(classifier, images, labels, label_space, train)
+    found = classifier.compared(images[test], label_space.encode(labels[test]))
+    classifier.held_out.copy_(torch.cat(found.means()))
+
+
+def fit(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    label_space: LabelSpace,
+    train: Tensor,
+    seed: int = SEED,
+    of: str = "the real images",
+) -> None:
+    """Trains in place on some images, shifted by up to 2 pixels, from new weights; `held_out` stays as it is.
+
+    Args:
+        classifier: of images of this shape.
+        images: (N, C, H, W) uint8.
+        labels: of the space, N of them.
+        label_space: what is read.
+        train: (T,) int64, numbers of the images to train on.
+        seed: of order, shifts, dropout and weights.
+        of: whose classifier this is, for the line of progress.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.manual_seed(seed)
         for layer in classifier.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
                 layer.reset_parameters()
@@ -144,7 +169,7 @@ def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor, lab
         epochs = min(EPOCHS, -(-MAX_SHOWN // len(train)))
         steps = epochs * -(-len(train) // BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-        with tqdm(total=steps, desc="classifier of the real images", unit="step", leave=False) as progress:
+        with tqdm(total=steps, desc=f"classifier of {of}", unit="step", leave=False) as progress:
             for _ in range(epochs):
                 for batch in train[torch.randperm(len(train))].split(BATCH):
                     classifier.train()
@@ -155,8 +180,6 @@ def train_classifier(classifier: Classifier, images: Tensor, labels: Tensor, lab
                     optimizer.step()
                     schedule.step()
                     progress.update()
-    found = classifier.compared(images[test], label_space.encode(labels[test]))
-    classifier.held_out.copy_(torch.cat(found.means()))
 
 
 def _block(before: int, after: int, kernel_size: int, side: int, stride: int = 1) -> list[nn.Module]:

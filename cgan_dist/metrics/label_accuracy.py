@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.labels import AttributeLabels, ContinuousLabels, LabelSchema, ProductLabels
+from cgan_dist.metrics.accuracies import accuracies, by_class, errors
 from cgan_dist.metrics.base import ImageSet, Metric, RealSet
 from cgan_dist.metrics.comparison import Comparison, compare
 
@@ -39,37 +36,10 @@ class LabelAccuracy(Metric):
         parts = real.extractors["classifier"].held_out.split([len(layout.classes), layout.bits, layout.reals])
         return (
             _named(found.means(), "", space)
-            | _by_class(found, condition, layout.one_hot, self.MAX_LISTED)
+            | by_class(found, condition, layout.one_hot, "label_accuracy", self.MAX_LISTED)
             | _named(Comparison(*parts), "/real_held_out", space)
         )
 
 
 def _named(means: Comparison, place: str, space: LabelSpace) -> dict[str, float]:
-    bits = _names(space.schema, AttributeLabels, space.layout.bits)
-    reals = _names(space.schema, ContinuousLabels, space.layout.reals)
-    accuracy, error = f"label_accuracy{place}", f"label_error{place}"
-    kinds = {"classes": means.classes, "attributes": means.bits}
-    totals = {f"{accuracy}/{kind}": part.mean().item() for kind, part in kinds.items() if len(part)}
-    scores = {accuracy: sum(totals.values()) / len(totals)} if totals else {}
-    if len(totals) > 1:
-        scores |= totals
-    scores |= {f"{accuracy}/{name}": value for name, value in zip(bits, means.bits.tolist(), strict=True)}
-    if len(means.reals):
-        scores[error] = means.reals.mean().item()
-    return scores | {f"{error}/{name}": value for name, value in zip(reals, means.reals.tolist(), strict=True)}
-
-
-def _by_class(found: Comparison, condition: Condition, count: int, at_most: int) -> dict[str, float]:
-    if count > at_most:
-        return {}
-    asked, right = condition.ones.flatten(), found.classes.flatten()
-    return {
-        f"label_accuracy/class_{number}": right[asked == number].mean().item() for number in asked.unique().tolist()
-    }
-
-
-def _names(schema: LabelSchema, kind: type[AttributeLabels] | type[ContinuousLabels], count: int) -> Sequence[str]:
-    """Of all labels of one kind, in the order of a condition; numbers where a plug-in encodes other than its labels."""
-    parts = schema.parts if isinstance(schema, ProductLabels) else [schema]
-    names = [name for part in parts if isinstance(part, kind) for name in part.names]
-    return names if len(names) == count else [str(number) for number in range(count)]
+    return accuracies(means, f"label_accuracy{place}", space) | errors(means, f"label_error{place}", space)

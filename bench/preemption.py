@@ -52,7 +52,7 @@ def measure(cluster: Cluster, config: str, images: int, folder: Path, number: in
     cluster.wait(f"{images} images", lambda: last_image(run) >= images, 300, folder / f"{job}.out")
     latest = run / "checkpoints" / "latest"
     asked = time.time()
-    cluster.run("scancel", "--batch", "--signal=USR1", job)
+    cluster.run("scancel", "--batch", "--signal=USR1", job, check=False)  # sent, although it may ask to try again
     while not latest.exists():
         time.sleep(POLL_SECONDS)
     saved, before = latest.stat().st_mtime, last_image(run)

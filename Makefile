@@ -64,7 +64,7 @@ format: setup  ## Bring the code into shape
 	ruff check --fix .
 	ruff format .
 
-check: lint types test  ## Lint, types and tests, as CI runs them
+check: lint types test  ## Lint, types and the quick tests
 
 clean:  ## Remove what was made, data and runs excepted
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -71,12 +71,15 @@ def status(run: Path) -> None:
 @click.command("run-folder", cls=UserCommand)
 @CONFIG_OPTION
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="World size to check for.")
+@click.option("--suffix", default="", help="Of run.name: for one of several runs of a config.")
 @OVERRIDES
-def run_folder(config: Path, processes: int, overrides: tuple[str, ...]) -> None:
+def run_folder(config: Path, processes: int, suffix: str, overrides: tuple[str, ...]) -> None:
     """Check config and shards, and print the run folder: what a job script needs before it starts processes."""
     from cgan_dist.config import load_config
     from cgan_dist.inputs import check_inputs
 
     loaded = load_config(config, overrides)
+    if suffix:
+        loaded = load_config(config, [*overrides, f"run.name={loaded.run.name}{suffix}"])
     check_inputs(loaded, processes, rank=0)
     click.echo(loaded.run.folder)

@@ -8,27 +8,13 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cgan_dist.generated.base import SetFacts, SetForm
-from cgan_dist.generated.raw_file import RawFile
+from cgan_dist.generated.raw_form import RawForm
 from cgan_dist.labels import ClassLabels
 
 
-class NpzFile(SetForm):
+class NpzFile(RawForm):
     """What `numpy.load` opens: images (N, H, W, C) uint8, and labels, (N,) or (N, W) in the form of the label space."""
-
-    def __init__(self, folder: Path, facts: SetFacts) -> None:
-        super().__init__(folder, facts)
-        self.raw = RawFile(folder / "images.npy", (len(facts), *facts.image_shape))
-
-    def write(self, first: int, images: NDArray[np.uint8]) -> str:
-        """See `SetForm`."""
-        return self.raw.write(first, images)
-
-    def digest(self, first: int, count: int) -> str | None:
-        """See `SetForm`."""
-        return self.raw.digest(first, count)
 
     def finish(self) -> Path:
         """Compresses everything into one file; entry by entry, so that no array need fit in memory twice."""

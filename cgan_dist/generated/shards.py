@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cgan_dist.data.codecs import Encoding
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import Source
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import MAX_RAW_SIDE, Plan, write_shards
 from cgan_dist.errors import UserError
-from cgan_dist.generated.base import SetFacts, SetForm
-from cgan_dist.generated.raw_file import RawFile
+from cgan_dist.generated.base import SetFacts
+from cgan_dist.generated.raw_form import RawForm
 from cgan_dist.sections import Count
 
 
-class Shards(SetForm):
+class Shards(RawForm):
     """The package's own writer packs what was drawn, shuffled once.
 
     Args:
@@ -32,17 +29,8 @@ class Shards(SetForm):
         super().__init__(folder, facts)
         if shards > len(facts):
             raise UserError(f"--option shards={shards}: expected 1 to {len(facts):,}, one image per shard at least.")
-        self.raw = RawFile(folder / "images.npy", (len(facts), *facts.image_shape))
         small = max(facts.image_shape[:2]) <= MAX_RAW_SIDE
         self.plan = Plan(shards=shards, encoding=encoding or ("raw" if small else "png"))
-
-    def write(self, first: int, images: NDArray[np.uint8]) -> str:
-        """See `SetForm`."""
-        return self.raw.write(first, images)
-
-    def digest(self, first: int, count: int) -> str | None:
-        """See `SetForm`."""
-        return self.raw.digest(first, count)
 
     def finish(self) -> Path:
         """Packs the shards; raw ones in this process, encoded ones in one per core."""

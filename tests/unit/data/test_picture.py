@@ -72,10 +72,10 @@ def test_grey_without_a_range_is_refused(tmp_path: Path, dtype: type) -> None:
 
 @pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr"])
 def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
-    path, red = tmp_path / ("x.png" if mode == "P" else "x.tif"), Image.new("RGB", (3, 2), (255, 0, 0)).convert(mode)
+    red = Image.new("RGB", (3, 2), (255, 0, 0)).convert(mode)
     # Pillow 12 does not read the uncompressed YCbCr TIFF that it writes; such a file is named as damaged
-    red.save(path, **{} if mode == "P" else {"compression": "tiff_deflate"})
-    pixels = read_picture(path)
+    options = {} if mode == "P" else {"compression": "tiff_deflate"}
+    pixels = read_picture(save(tmp_path / ("x.png" if mode == "P" else "x.tif"), red, **options))
     assert pixels.shape == (2, 3, 3)
     assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 2
 

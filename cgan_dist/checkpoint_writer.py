@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cgan_dist.checkpoint_folder import FILES_MANIFEST, NAME, Facts, images_of, manifest_of
-from cgan_dist.errors import UserError
+from cgan_dist.errors import storage_error
 
 TMP, OLD = ".tmp", ".old"
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
@@ -119,7 +119,7 @@ def folders_in(folder: Path, prefix: str = "") -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise UserError(f"{folder}: cannot look for checkpoints: {error.strerror or error}.") from error
+        raise storage_error(error, f"{folder}: cannot look for checkpoints: {error.strerror or error}.") from error
     return sorted(found, key=lambda path: (images_of(path), not path.name.endswith(OLD), path.name))
 
 
@@ -180,7 +180,8 @@ def refusals_explained(folder: Path) -> Iterator[None]:
             errno.EACCES: "make the folder writable",
             errno.ENOENT: "do not remove the folder while the run is going on",
         }.get(error.errno or 0, "mend the folder")
-        raise UserError(
+        raise storage_error(
+            error,
             f"{folder}: cannot write the checkpoint: {error.strerror or error}. Earlier checkpoints are untouched; "
-            f"{advice}, then give the same command again."
+            f"{advice}, then give the same command again.",
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError
 
 CONFIG_OPTION = click.option("--config", required=True, type=click.Path(path_type=Path), help="YAML file.")
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
@@ -20,8 +20,8 @@ SILENT_SECONDS = 30
 """How long a rank keeps an error to itself that rank 0 has most likely found and said. The launcher ends it meanwhile:
 in two seconds on an idle machine, and on a busy one when rank 0 is gone at last."""
 ERROR_FILE = "CGAN_DIST_ERROR_FILE"
-"""In the environment: where to leave the message of a UserError too. A launcher turns exit code 2 into one of its own,
-so this is how a job script knows that starting again would not help."""
+"""In the environment: where to leave the message of a UserError too, unless it may pass. A launcher turns exit code 2
+into one of its own, so this is how a job script knows that starting again would not help."""
 
 
 class UserCommand(click.Command):
@@ -41,7 +41,7 @@ class UserCommand(click.Command):
             who = f"Error (rank {launched_rank()}): " if launched_rank() else "Error: "
             click.secho(who, fg="red", bold=True, nl=False, err=True)
             click.echo(str(error), err=True)
-            if file := os.environ.get(ERROR_FILE):
+            if (file := os.environ.get(ERROR_FILE)) and not isinstance(error, PassingError):
                 with contextlib.suppress(OSError):  # a full disk, say, which the message is about
                     Path(file).write_text(f"{error}\n", encoding="utf-8")
             sys.exit(EXIT_USER_ERROR)

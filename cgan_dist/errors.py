@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EAGAIN)
+"""What shared storage says while a server or a network is down."""
 
 
 class UserError(Exception):
@@ -12,6 +16,15 @@ class UserError(Exception):
     The command line prints its text without a traceback and exits with code 2. The text says where, what was
     found, what was expected and how to fix it.
     """
+
+
+class PassingError(UserError):
+    """A problem that may be gone at the next try, such as storage that does not answer: a job script tries again."""
+
+
+def storage_error(error: OSError, text: str) -> UserError:
+    """The error to raise where the operating system refuses to read or write: one that may pass, or one to mend."""
+    return (PassingError if error.errno in PASSING else UserError)(text)
 
 
 def close_match(word: str, candidates: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-STOP, REQUEUE = "STOP", "REQUEUE"
+STOP, REQUEUE, STOPPED = "STOP", "REQUEUE", "STOPPED"
 LOOK_SECONDS = 1.0
 """How often the STOP file is looked for: on shared storage a look is not free."""
 ECHO_SECONDS = 2.0
@@ -110,14 +110,14 @@ def _leaving_time(end: float, seconds: float) -> float:
 
 
 def clear_marks(folder: Path) -> None:
-    """Removes STOP and REQUEUE of an earlier start; only rank 0 calls it, with the run folder locked."""
-    for name in (STOP, REQUEUE):
+    """Removes STOP and the marks of an earlier start; only rank 0 calls it, with the run folder locked."""
+    for name in (STOP, REQUEUE, STOPPED):
         (folder / name).unlink(missing_ok=True)
 
 
-def mark_for_requeue(folder: Path, images_seen: int, reason: str) -> None:
-    """Leaves the file REQUEUE, by which a job script knows that the run is to go on; only rank 0 calls it."""
-    mark = json.dumps({"images": images_seen, "reason": reason}) + "\n"
-    fresh = folder / (REQUEUE + ".tmp")
-    fresh.write_text(mark, encoding="utf-8")
-    fresh.replace(folder / REQUEUE)
+def leave_mark(folder: Path, stop: Stop, images_seen: int, reason: str) -> None:
+    """Leaves REQUEUE or STOPPED, by which a job script knows whether the run is to go on; only rank 0 calls it."""
+    name = REQUEUE if stop is Stop.FOR_NOW else STOPPED
+    fresh = folder / (name + ".tmp")
+    fresh.write_text(json.dumps({"images": images_seen, "reason": reason}) + "\n", encoding="utf-8")
+    fresh.replace(folder / name)

@@ -15,7 +15,7 @@ from cgan_dist.checkpoint import CHECKPOINTS, LATEST, Checkpoint, Checkpoints, D
 from cgan_dist.checkpoint_folder import FILES_MANIFEST, images_of
 from cgan_dist.checkpoint_writer import TMP, pointed_at
 from cgan_dist.errors import UserError
-from cgan_dist.preemption import REQUEUE, STOP
+from cgan_dist.preemption import REQUEUE, STOP, STOPPED
 from cgan_dist.retention import BEST
 from cgan_dist.rollback import BOOK
 from cgan_dist.run_folder import CONFIG, LOCK
@@ -120,7 +120,7 @@ def _lock(path: Path) -> str:
 
 def _marks(folder: Path) -> list[str]:
     marks = []
-    for name in (STOP, REQUEUE):
+    for name in (STOP, REQUEUE, STOPPED):
         if os.path.lexists(folder / name):
             text = _text(folder / name)
             marks.append(f"{name} ({text})" if text else name)

@@ -14,7 +14,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from cgan_dist.config import Config
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError, storage_error
 from cgan_dist.yaml_text import read_yaml
 
 CONFIG = "config.yaml"
@@ -72,13 +72,14 @@ def lock_run(folder: Path) -> IO[str]:
         The open lock file, which must be kept: closing it gives the claim up.
 
     Raises:
-        UserError: if another process is training this run.
+        PassingError: if another process is training this run: a node that failed keeps its lock for a while.
+        UserError: if the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"run.dir: cannot write in {folder}: {error.strerror}.") from error
+        raise storage_error(error, f"run.dir: cannot write in {folder}: {error.strerror}.") from error
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited by loader workers
     except OSError as error:
@@ -87,7 +88,7 @@ def lock_run(folder: Path) -> IO[str]:
             return file
         file.seek(0)
         owner = file.read().strip()
-        raise UserError(
+        raise PassingError(
             f"run.name: {folder} is being trained by another process ({owner or 'unknown'}). Wait for it, stop it, or "
             "choose another run.name."
         ) from None

@@ -12,7 +12,7 @@ from cgan_dist.checkpoint import CHECKPOINTS, LATEST
 from cgan_dist.checkpoint_folder import images_of
 from cgan_dist.checkpoint_writer import pointed_at
 from cgan_dist.errors import UserError
-from cgan_dist.preemption import REQUEUE, STOP
+from cgan_dist.preemption import REQUEUE, STOP, STOPPED
 from cgan_dist.resume_info import METRICS, last_lines
 from cgan_dist.run_folder import CONFIG
 from cgan_dist.submission import BOOK, JOB, job_of
@@ -48,7 +48,7 @@ def describe_status(folder: Path) -> str:
         "checkpoint": f"{latest}, {_age(folder / CHECKPOINTS / latest)}" if latest else "none yet",
         "attempts": _attempts(folder / BOOK / ATTEMPTS),
     }
-    if marks := [name for name in (STOP, REQUEUE) if (folder / name).exists()]:
+    if marks := [name for name in (STOP, REQUEUE, STOPPED) if (folder / name).exists()]:
         lines["marks"] = ", ".join(marks)
     return "\n".join(f"{name:12}{value}" for name, value in lines.items())
 

@@ -25,12 +25,17 @@ SITE = (
     "CGAN_DIST_SETUP",
     "CGAN_DIST_SRUN",
     "CGAN_DIST_PREFIX",
-    "PROCESSES_PER_NODE",
+    "ACCELERATE_USE_CPU",
     "MAX_RESTARTS",
     "MAX_STALLS",
     "BACKOFF_SECONDS",
+    "PET_SHUTDOWN_TIMEOUT",
 )
 """What slurm/train.sbatch takes from the environment, so that a file written today does the same tomorrow."""
+DECIDES_PROCESSES = ("nodes", "ntasks", "ntasks-per-node", "gpus", "gpus-per-node", "gpus-per-task", "gres", "array")
+"""Options of sbatch that would change the number of processes, for which config and shards have been checked."""
+OF_ONE_JOB = ("time", "signal", "dependency", "begin", "requeue", "no-requeue")
+"""Options of sbatch that a person gives for the training, and not for the evaluation after it."""
 OPTION = re.compile(r"^#SBATCH --([a-z-]+)(?:=(.*?))?(?:[ \t]+#.*)?$", re.MULTILINE)
 
 
@@ -40,8 +45,8 @@ class Request:
 
     Attributes:
         nodes: how many.
-        gpus_per_node: a process for each; null for CPUs.
-        processes_per_node: on CPUs; null is 1.
+        gpus_per_node: `N` or `TYPE:N`, a process for each; null for CPUs.
+        processes_per_cpu_node: where there are no GPUs; null is 1.
         cpus_per_node: for its processes and their loader workers; null leaves the template's.
         limit: of the time of one attempt, in Slurm's form.
         partition: of the cluster.
@@ -50,8 +55,8 @@ class Request:
     """
 
     nodes: int = 1
-    gpus_per_node: int | None = None
-    processes_per_node: int | None = None
+    gpus_per_node: str | None = None
+    processes_per_cpu_node: int | None = None
     cpus_per_node: int | None = None
     limit: str | None = None
     partition: str | None = None
@@ -59,18 +64,31 @@ class Request:
     extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.gpus_per_node and self.processes_per_node:
+        if self.gpus_per_node is not None and not re.fullmatch(r"([\w.-]+:)?[1-9]\d*", self.gpus_per_node):
+            raise UserError(f"--gpus-per-node: found {self.gpus_per_node!r}; expected a number, or as in a100:4.")
+        if self.gpus_per_node and self.processes_per_cpu_node:
             raise UserError(
-                "--processes-per-node is for CPUs: with --gpus-per-node there is a process for each GPU. Leave it out."
+                "--processes-per-node is for CPUs: with --gpus-per-node there is a process for each GPU. Leave it out, "
+                "and PROCESSES_PER_NODE in the environment too."
             )
         for option in self.extra:
-            if not re.fullmatch(r"--[a-z][a-z-]*(=.+)?", option):
+            if not (found := re.fullmatch(r"--([a-z][a-z-]*)(=.+)?", option)):
                 raise UserError(f"--sbatch: found {option!r}; expected an option of sbatch, e.g. --sbatch=--mem=32G.")
+            if found[1] in DECIDES_PROCESSES:
+                raise UserError(
+                    f"--sbatch: --{found[1]} would change the number of processes; expected --nodes, --gpus-per-node "
+                    "([TYPE:]N) and --processes-per-node of cgan-dist itself. An array is for slurm/sweep.sbatch."
+                )
+
+    @property
+    def processes_per_node(self) -> int:
+        """How many are started on each node."""
+        return int(self.gpus_per_node.split(":")[-1]) if self.gpus_per_node else self.processes_per_cpu_node or 1
 
     @property
     def processes(self) -> int:
         """The world size."""
-        return self.nodes * (self.gpus_per_node or self.processes_per_node or 1)
+        return self.nodes * self.processes_per_node
 
 
 def training_file(config: Config, request: Request) -> str:
@@ -82,7 +100,8 @@ def training_file(config: Config, request: Request) -> str:
 def evaluation_file(config: Config, request: Request, metrics: Sequence[str]) -> str:
     """The batch file that scores the run on one node like those that trained it."""
     arguments = [str(config.run.folder), "--metrics", ",".join(metrics)]
-    return _filled(EVALUATE, _options(config, request), replace(request, extra=()), arguments)
+    kept = [option for option in request.extra if option.removeprefix("--").split("=")[0] not in OF_ONE_JOB]
+    return _filled(EVALUATE, _options(config, request), replace(request, extra=kept), arguments)
 
 
 def submit_training(config: Config, text: str) -> str:
@@ -108,9 +127,9 @@ def submit_training(config: Config, text: str) -> str:
 
 
 def submit_evaluation(folder: Path, text: str, after: str) -> str:
-    """Submits an evaluation that waits until a job has finished well; returns its id."""
+    """Submits an evaluation that waits until a job has finished well, and goes if it has not; returns its id."""
     (folder / BOOK / EVALUATE).write_text(text, encoding="utf-8")
-    return submit(folder / BOOK / EVALUATE, f"--dependency=afterok:{after}")
+    return submit(folder / BOOK / EVALUATE, f"--dependency=afterok:{after}", "--kill-on-invalid-dep=yes")
 
 
 def frozen_config(config: Config) -> Path:
@@ -135,7 +154,7 @@ def _options(config: Config, request: Request) -> dict[str, str | int | None]:
         "partition": request.partition,
         "account": request.account,
         "chdir": str(Path.cwd()),
-        "output": f"{config.run.folder.absolute() / BOOK}/%x-%j.out",
+        "output": f"{config.run.folder.absolute() / BOOK}".replace("%", "%%") + "/%x-%j.out",
     }
 
 
@@ -144,21 +163,28 @@ def _filled(template: str, options: Mapping[str, str | int | None], request: Req
     comments, body = _halves((files("cgan_dist") / "batch_files" / template).read_text(encoding="utf-8"))
     chosen = dict(OPTION.findall("\n".join(comments)))
     chosen |= {name: str(value) for name, value in options.items() if value is not None}
-    chosen |= dict(OPTION.findall("\n".join(f"#SBATCH {option}" for option in request.extra)))
+    for option in request.extra:
+        name, _, value = option.removeprefix("--").partition("=")
+        chosen[name] = value
     site = {"CGAN_DIST_SETUP": f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"}
     site |= {name: os.environ[name] for name in SITE if name in os.environ}
-    if request.processes_per_node:
-        site["PROCESSES_PER_NODE"] = str(request.processes_per_node)
+    site["PROCESSES_PER_NODE"] = str(request.processes_per_node)
     return "\n".join(
         [
             "#!/bin/bash",
             "# Written by `cgan-dist submit`; to submit it again: sbatch THIS_FILE",
-            *(f"#SBATCH --{name}" + (f"={value}" if value else "") for name, value in chosen.items()),
+            *(f"#SBATCH --{name}" + (f"={_quoted(value)}" if value else "") for name, value in chosen.items()),
             *(f"{name}={shlex.quote(value)}" for name, value in site.items()),
             f"set -- {shlex.join(arguments)}",
             body,
         ]
     )
+
+
+def _quoted(value: str) -> str:
+    """A value as sbatch reads it in a file: in quotes, where it would end at a space or begin a comment."""
+    escaped = re.sub(r'(["\\])', r"\\\1", value)
+    return f'"{escaped}"' if re.search(r"[\s#\"'\\]", value) else value
 
 
 def _halves(text: str) -> tuple[list[str], str]:

@@ -19,7 +19,7 @@ from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader, one_step_ahead
 from cgan_dist.distributed import from_main, greatest_over_ranks, own_buffers
 from cgan_dist.maintenance import Maintenance
-from cgan_dist.preemption import Stop, StopRequest, mark_for_requeue
+from cgan_dist.preemption import Stop, StopRequest, leave_mark
 from cgan_dist.rollback import RollbackBook
 from cgan_dist.step import TrainStep
 from cgan_dist.types import Batch
@@ -165,8 +165,7 @@ class Trainer:
             return
         reason = self.stop.reason()
         why = reason.text if reason else "another process was asked to"
-        if stop is Stop.FOR_NOW:
-            mark_for_requeue(self.folder, self.images_seen, why)
+        leave_mark(self.folder, stop, self.images_seen, why)
         text = f"Stopping at {self.images_seen:,} images: {why}. The same command goes on."
         self.maintenance.alert(self.images_seen, [Alert("Stopped", text)], trouble=False)
 

@@ -13,8 +13,14 @@ from cgan_dist.command import CONFIG_OPTION, OVERRIDES, UserCommand
 @click.command(cls=UserCommand)
 @CONFIG_OPTION
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--gpus-per-node", type=click.IntRange(1), help="A process for each; left out: CPUs.")
-@click.option("--processes-per-node", type=click.IntRange(1), help="On CPUs; default: 1.")
+@click.option("--gpus-per-node", metavar="[TYPE:]N", help="A process for each, e.g. 4 or a100:4; left out: CPUs.")
+@click.option(
+    "--processes-per-node",
+    "processes_per_cpu_node",
+    envvar="PROCESSES_PER_NODE",
+    type=click.IntRange(1),
+    help="On CPUs; default: 1.",
+)
 @click.option("--cpus-per-node", type=click.IntRange(1), help="For its processes and their loader workers.")
 @click.option("--time", "limit", help="Of one attempt, e.g. 02:00:00; the job goes on after it until it is finished.")
 @click.option("--partition")

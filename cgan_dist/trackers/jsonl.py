@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from cgan_dist.errors import UserError
+from cgan_dist.errors import UserError, storage_error
 from cgan_dist.trackers.base import METRICS, Tracker
 
 ALERTS = "alerts.jsonl"
@@ -97,9 +97,10 @@ def _for_a_person(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
+        raise storage_error(
+            error,
             f"{path}: cannot be written ({error.strerror}). Make room or mend the disk; the same command goes on from "
-            "the newest checkpoint."
+            "the newest checkpoint.",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -91,10 +91,10 @@ def test_a_stop_file_stops_the_run_with_a_checkpoint(
     assert process.returncode == 0, output.decode()
     stopped_at = find_checkpoint(run).images_seen
     assert f"Stopping at {stopped_at:,} images: there is a file" in output.decode()
-    assert (run / "REQUEUE").exists() == requeue
+    assert [(run / "REQUEUE").exists(), (run / "STOPPED").exists()] == [requeue, not requeue]
     assert cli("train", "--config", config_file, f"train.total_images={stopped_at + 16}").exit_code == 0
     assert not (run / "STOP").exists()
-    assert not (run / "REQUEUE").exists()
+    assert not any((run / mark).exists() for mark in ("REQUEUE", "STOPPED"))
 
 
 def test_a_launcher_that_may_restart_goes_on_by_itself_after_a_rank_was_killed(

@@ -94,6 +94,14 @@ class Cluster:
         self.wait(f"job {number} ends", lambda: self.state(number) in ended, seconds, log)
         return self.job(number)
 
+    def warn(self, number: str) -> None:
+        """Sends what Slurm sends before a time limit; scancel may ask to try again although it was sent."""
+        self.run("scancel", "--batch", "--signal=USR1", number, check=False)
+
+    def is_checking(self) -> bool:
+        """Whether a job is at its check of config and shards."""
+        return any("run-folder" in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+
     def ranks(self) -> list[psutil.Process]:
         """The training processes of all jobs, launchers left out."""
         found = []

@@ -110,9 +110,9 @@ def make_run(tmp_path: Path, shards_folder: Path) -> Callable[..., Run]:
 @pytest.fixture(scope="session")
 def undisturbed(cluster: Cluster, shards_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that nothing happened to, started by `cgan-dist submit`, its evaluation behind it."""
-    root = tmp_path_factory.mktemp("undisturbed")
+    root = tmp_path_factory.mktemp("undisturbed, 100%")
     config = root / "run.yaml"
-    config.write_text(CONFIG.format(name="run", runs=root / "runs", data=shards_folder, total=TOTAL))
+    config.write_text(CONFIG.format(name="run", runs=f'"{root}/runs"', data=shards_folder, total=TOTAL))
     run = Run(cluster, config, root / "runs" / "run")
     options = ("--nodes", "2", "--processes-per-node", "2", "--cpus-per-node", "2", "--time", "5")
     said = cluster.run("cgan-dist", "submit", "--config", str(config), *options, "--evaluate", "label_accuracy")

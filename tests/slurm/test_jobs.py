@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.run_folder import lock_run
 from tests.integration.test_kill import images_logged, states
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import TOTAL, Run
@@ -108,6 +110,56 @@ def test_a_cancelled_job_leaves_a_checkpoint_and_stays_cancelled(cluster: Cluste
     assert find_checkpoint(run.folder).images_seen >= run.images
     time.sleep(8)  # a requeued job would be back after five seconds
     assert (cluster.state(number), cluster.job(number)["Restarts"]) == ("CANCELLED", "0")
+
+
+def test_a_warning_before_the_training_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
+    run = make_run(finished.cluster)
+    number = run.submit()
+    run.cluster.wait("the check", run.cluster.is_checking)
+    run.cluster.warn(number)
+    job = run.cluster.wait_for_end(number, run.log)
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
+    assert "ended before it trained; starts again" in run.log.read_text()
+    assert_same_numbers(run, finished)
+
+
+def test_a_run_that_may_not_start_again_is_not_finished(cluster: Cluster, make_run: MakeRun) -> None:
+    run = make_run(cluster, total=1_000_000)
+    number = run.submit("--nodes=1", PROCESSES_PER_NODE="1", MAX_RESTARTS="0")
+    run.wait_for_images(SOME)
+    cluster.warn(number)
+    job = cluster.wait_for_end(number, run.log)
+    assert (job["JobState"], job["Restarts"]) == ("FAILED", "0"), run.log.read_text()  # afterok would start on it
+    assert "stopped with a checkpoint; 0 restarts used up" in run.attempts[-1]
+
+
+def test_a_person_may_stop_a_run_for_good(cluster: Cluster, make_run: MakeRun) -> None:
+    run = make_run(cluster, total=1_000_000)
+    number = run.submit()
+    run.wait_for_images(SOME)
+    cluster.run("scancel", "--signal=INT", number)
+    job = cluster.wait_for_end(number, run.log)
+    assert (job["JobState"], job["Restarts"]) == ("FAILED", "0"), run.log.read_text()
+    assert "stopped by a person" in run.attempts[-1]
+    assert find_checkpoint(run.folder).images_seen >= run.images
+
+
+def test_what_may_pass_is_tried_again(finished: Run, make_run: MakeRun, tmp_path: Path, shards_folder: Path) -> None:
+    """A node that failed keeps its lock, and storage may be away."""
+    run = make_run(finished.cluster)
+    data, away = tmp_path / "data", tmp_path / "away"
+    shutil.copytree(shards_folder, data)
+    lock = lock_run(run.folder)
+    number = run.submit(overrides=(f"data.path={data}",))
+    run.cluster.wait("it is refused", lambda: (run.folder / "slurm" / "attempts.log").exists(), log=run.log)
+    lock.close()
+    data.rename(away)
+    assert "failed with exit code" in run.attempts[0]
+    run.cluster.wait("there are no shards", lambda: "before it trained; starts" in run.log.read_text(), log=run.log)
+    away.rename(data)
+    job = run.cluster.wait_for_end(number, run.log)
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "2"), run.log.read_text()
+    assert_same_numbers(run, finished)
 
 
 def test_a_killed_rank_costs_a_restart(finished: Run, make_run: MakeRun) -> None:

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from cgan_dist.checkpoint import Checkpoint, Checkpoints
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError
 from tests.launching import ROOT, environment
 from tests.unit.checkpoint_samples import assert_is_of, content, save
 
@@ -137,8 +137,9 @@ def test_a_refusal_is_told_and_leaves_the_last_good_one(
     with monkeypatch.context() as patch, caplog.at_level("WARNING"):
         patch.setattr(target, refusal)
         final = checkpoints.save(128, *content(128))
-        with pytest.raises(UserError, match=rf"{final}: cannot write the checkpoint: .*{message}"):
+        with pytest.raises(UserError, match=rf"{final}: cannot write the checkpoint: .*{message}") as caught:
             checkpoints.wait()
+        assert isinstance(caught.value, PassingError) == ("Input/output" in message)
         checkpoints.wait()  # told once
         assert "A checkpoint was not written" in caplog.text
         with pytest.raises(UserError, match="Earlier checkpoints are untouched"):

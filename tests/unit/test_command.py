@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cgan_dist.command import UserCommand
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError
 
 
 @click.command(cls=UserCommand)
@@ -46,3 +46,14 @@ def test_the_message_is_left_for_the_job_script_too(
     result = CliRunner().invoke(broken)
     assert (result.exit_code, result.output) == (2, "Error: train.batchsize: unknown key.\n")
     assert not there or file.read_text() == "train.batchsize: unknown key.\n"
+
+
+def test_what_may_pass_is_no_reason_for_a_job_to_give_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command(cls=UserCommand)
+    def locked() -> None:
+        raise PassingError("run.name: is being trained by another process.")
+
+    monkeypatch.setenv("CGAN_DIST_ERROR_FILE", str(tmp_path / "error"))
+    result = CliRunner().invoke(locked)
+    assert (result.exit_code, result.output) == (2, "Error: run.name: is being trained by another process.\n")
+    assert not (tmp_path / "error").exists()

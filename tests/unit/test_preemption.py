@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cgan_dist.preemption import SIGNALS, Stop, StopRequest, clear_marks, mark_for_requeue
+from cgan_dist.preemption import SIGNALS, Stop, StopRequest, clear_marks, leave_mark
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -97,9 +97,10 @@ def test_an_end_time_that_is_no_time_is_no_bound(tmp_path: Path, monkeypatch: py
     assert StopRequest(tmp_path).reason() is None
 
 
-def test_marks_are_left_and_cleared(tmp_path: Path) -> None:
-    mark_for_requeue(tmp_path, 640, "received SIGTERM")
-    assert json.loads((tmp_path / "REQUEUE").read_text()) == {"images": 640, "reason": "received SIGTERM"}
+@pytest.mark.parametrize(("stop", "name"), [(Stop.FOR_NOW, "REQUEUE"), (Stop.FOR_GOOD, "STOPPED")])
+def test_marks_are_left_and_cleared(tmp_path: Path, stop: Stop, name: str) -> None:
+    leave_mark(tmp_path, stop, 640, "received SIGTERM")
+    assert json.loads((tmp_path / name).read_text()) == {"images": 640, "reason": "received SIGTERM"}
     (tmp_path / "STOP").touch()
     clear_marks(tmp_path)
     clear_marks(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from cgan_dist.checkpoint import Checkpoints
 from cgan_dist.config import Config
 from cgan_dist.errors import UserError
-from cgan_dist.preemption import mark_for_requeue
+from cgan_dist.preemption import Stop, leave_mark
 from cgan_dist.resume_info import describe_run
 from cgan_dist.run_folder import save_config
 from tests.unit.checkpoint_samples import content, save
@@ -108,7 +108,7 @@ def test_one_that_no_run_goes_on_from(run: Path) -> None:
 
 
 def test_marks(run: Path) -> None:
-    mark_for_requeue(run, 48, "received SIGTERM")
+    leave_mark(run, Stop.FOR_NOW, 48, "received SIGTERM")
     (run / "STOP").touch()
     (run / "guard.json").write_text(json.dumps({"rollbacks": [{"images_seen": 40}, {"images_seen": 41}]}))
     marks = line(describe_run(run), "marks")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cgan_dist.config import Config
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError
 from cgan_dist.run_folder import check_config_unchanged, lock_run, save_config
 
 ConfigMaker = Callable[..., Config]
@@ -46,7 +46,7 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     assert other.stdout.readline() == "locked\n"
-    with pytest.raises(UserError, match=rf"is being trained by another process \(pid {other.pid} on "):
+    with pytest.raises(PassingError, match=rf"is being trained by another process \(pid {other.pid} on "):
         lock_run(tmp_path)
     other.kill()
     other.communicate()

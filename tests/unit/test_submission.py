@@ -58,7 +58,7 @@ def options(text: str) -> dict[str, str]:
 
 def test_the_file_is_the_script_with_options_and_arguments_filled_in(make_config: MakeConfig) -> None:
     config = make_config("run.name=faces-2")
-    text = training_file(config, Request(nodes=2, gpus_per_node=4, limit="10:00:00", partition="a100"))
+    text = training_file(config, Request(nodes=2, gpus_per_node="4", limit="10:00:00", partition="a100"))
     found = options(text)
     assert found["nodes"] == "2"
     assert found["gpus-per-node"] == "4"
@@ -86,7 +86,7 @@ def test_what_a_person_types_for_sbatch_wins(make_config: MakeConfig) -> None:
 def test_site_settings_are_kept_as_they_were(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CGAN_DIST_SETUP", 'module load cuda && echo "it\'s $USER"')
     monkeypatch.setenv("MAX_RESTARTS", "7")
-    text = training_file(make_config(), Request(processes_per_node=3))
+    text = training_file(make_config(), Request(processes_per_cpu_node=3))
     head = text[: text.index("set -u")]
     shown = subprocess.run(
         ["bash", "-c", f'{head}\nprintf "%s|" "$CGAN_DIST_SETUP" "$MAX_RESTARTS" "$PROCESSES_PER_NODE"'],
@@ -102,7 +102,11 @@ def test_site_settings_are_kept_as_they_were(make_config: MakeConfig, monkeypatc
     [
         ({"extra": ["mem=32G"]}, "--sbatch: found 'mem=32G'; expected an option of sbatch"),
         ({"extra": ["--mem=3\n#SBATCH --x"]}, "expected an option of sbatch"),
-        ({"gpus_per_node": 2, "processes_per_node": 2}, "--processes-per-node is for CPUs"),
+        ({"extra": ["--gres=gpu:a100:4"]}, r"--sbatch: --gres would change the number of processes; expected --nodes"),
+        ({"extra": ["--nodes=4"]}, "--nodes would change the number of processes"),
+        ({"gpus_per_node": "2", "processes_per_cpu_node": 2}, "--processes-per-node is for CPUs"),
+        ({"gpus_per_node": "0"}, "--gpus-per-node: found '0'; expected a number, or as in a100:4"),
+        ({"gpus_per_node": "a100"}, "--gpus-per-node: found 'a100'"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused(asked: dict[str, object], text: str) -> None:
@@ -112,7 +116,13 @@ def test_a_request_that_makes_no_sense_is_refused(asked: dict[str, object], text
 
 @pytest.mark.parametrize(
     ("asked", "processes"),
-    [({}, 1), ({"nodes": 3}, 3), ({"nodes": 2, "gpus_per_node": 4}, 8), ({"nodes": 2, "processes_per_node": 2}, 4)],
+    [
+        ({}, 1),
+        ({"nodes": 3}, 3),
+        ({"nodes": 2, "gpus_per_node": "4"}, 8),
+        ({"nodes": 2, "gpus_per_node": "a100:4"}, 8),
+        ({"nodes": 2, "processes_per_cpu_node": 2}, 4),
+    ],
 )
 def test_the_world_size_follows_from_the_request(asked: dict[str, int], processes: int) -> None:
     assert Request(**asked).processes == processes  # type: ignore[arg-type]
@@ -129,7 +139,30 @@ def test_submitting_freezes_config_and_file(make_config: MakeConfig, slurm: Call
     scoring = evaluation_file(config, Request(), ["label_accuracy", "fid"])
     assert f"set -- {config.run.folder} --metrics label_accuracy,fid\n" in scoring
     assert submit_evaluation(config.run.folder, scoring, "17") == "17"
-    assert called.read_text().endswith(f"sbatch --parsable --dependency=afterok:17 {book}/evaluate.sbatch\n")
+    waits = "--dependency=afterok:17 --kill-on-invalid-dep=yes"
+    assert called.read_text().endswith(f"sbatch --parsable {waits} {book}/evaluate.sbatch\n")
+
+
+def test_the_evaluation_runs_where_the_training_does_but_for_its_own_time(make_config: MakeConfig) -> None:
+    request = Request(partition="a100", extra=["--time=9:00:00", "--dependency=afterok:3", "--qos=high", "--mem=32G"])
+    found = options(evaluation_file(make_config(), request, ["fid"]))
+    assert (found["partition"], found["qos"], found["mem"]) == ("a100", "high", "32G")
+    assert found["time"] == "01:00:00"
+    assert "dependency" not in found
+
+
+def test_the_number_of_processes_is_the_one_that_was_checked(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCESSES_PER_NODE", "7")
+    assert "\nPROCESSES_PER_NODE=4\n" in training_file(make_config(), Request(gpus_per_node="a100:4"))
+
+
+def test_values_that_sbatch_would_cut_are_quoted(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(f"run.dir={tmp_path}/my runs, 100%")
+    found = options(training_file(config, Request(extra=['--comment=the "last" try #3'])))
+    assert found["output"] == f'"{tmp_path}/my runs, 100%%/{config.run.name}/slurm/%x-%j.out"'
+    assert found["comment"] == r'"the \"last\" try #3"'
 
 
 JOB = "JobId=17 JobName=x JobState={} Reason=None Restarts=1 RunTime=00:01:00 TimeLimit=02:00:00 NodeList=n[1-2]"

@@ -25,7 +25,6 @@ from tests.slurm.cluster import Cluster
 RUNS = {"configs/demo.yaml": 2_000, "configs/original/mnist.yaml": 700}
 """With how many images they are on their way."""
 EVERY_IMAGES = 64
-POLL_SECONDS = 0.01
 
 
 def last_image(run: Path) -> int:
@@ -52,9 +51,8 @@ def measure(cluster: Cluster, config: str, images: int, folder: Path, number: in
     cluster.wait(f"{images} images", lambda: last_image(run) >= images, 300, folder / f"{job}.out")
     latest = run / "checkpoints" / "latest"
     asked = time.time()
-    cluster.run("scancel", "--batch", "--signal=USR1", job, check=False)  # sent, although it may ask to try again
-    while not latest.exists():
-        time.sleep(POLL_SECONDS)
+    cluster.warn(job)
+    cluster.wait("a checkpoint", latest.exists, 60, folder / f"{job}.out")
     saved, before = latest.stat().st_mtime, last_image(run)
     cluster.wait("the next attempt trains", lambda: last_image(run) > before, 300, folder / f"{job}.out")
     again = (run / "metrics.jsonl").stat().st_mtime

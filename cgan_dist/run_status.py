@@ -15,7 +15,8 @@ from cgan_dist.errors import UserError
 from cgan_dist.preemption import REQUEUE, STOP, STOPPED
 from cgan_dist.resume_info import METRICS, last_lines
 from cgan_dist.run_folder import CONFIG
-from cgan_dist.submission import BOOK, JOB, job_of
+from cgan_dist.slurm import find_job
+from cgan_dist.submission import BOOK, job_number
 from cgan_dist.yaml_text import read_yaml
 
 ATTEMPTS = "attempts.log"
@@ -76,13 +77,13 @@ def _last_values(path: Path) -> dict[str, float]:
 
 
 def _job(folder: Path) -> str:
-    if not (folder / BOOK / JOB).exists():
+    number = job_number(folder)
+    if not number:
         return "none: this run was not started by Slurm"
     try:
-        job = job_of(folder)
+        job = find_job(number)
     except UserError as error:  # the rest is worth knowing away from the cluster too
         return f"cannot be told: {error}"
-    number = (folder / BOOK / JOB).read_text(encoding="utf-8").strip()
     return str(job) if job is not None else f"{number}: over, and Slurm has forgotten it"
 
 

@@ -137,12 +137,17 @@ def frozen_config(config: Config) -> Path:
     return config.run.folder / BOOK / "config.yaml"
 
 
+def job_number(folder: Path) -> str:
+    """The id of a run folder's last job; empty if there was none."""
+    try:
+        return (folder / BOOK / JOB).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
 def job_of(folder: Path) -> Job | None:
     """The last job of a run folder, or None if there was none or Slurm has forgotten it."""
-    try:
-        number = (folder / BOOK / JOB).read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
+    number = job_number(folder)
     return find_job(number) if number else None
 
 

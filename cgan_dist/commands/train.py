@@ -15,7 +15,7 @@ from cgan_dist.command import CONFIG_OPTION, OVERRIDES, UserCommand
     "--tracker",
     "trackers",
     multiple=True,
-    type=click.Choice(["none", "wandb", "tensorboard"]),
+    metavar="[none|wandb|tensorboard|MODULE:CLASS]",
     help="Instead of tracking.trackers; may be given twice.",
 )
 @click.option(

@@ -105,18 +105,18 @@ def load_or_train(images: Tensor, labels: Tensor, label_space: LabelSpace, cache
         labels: of the space.
         label_space: what is read.
         cache: folder; where it cannot be written, the classifier is trained anew each time.
-        fingerprint: of the manifest.
+        fingerprint: of the manifest and of which of its images these are.
     """
     layout = label_space.layout
     classifier = Classifier(images.shape[1], (images.shape[2], images.shape[3]), layout)
-    what = f"{label_space.schema.model_dump_json()} {layout}"
+    what = f"{fingerprint} {label_space.schema.model_dump_json()} {layout}"
     path = cache / f"classifier-{hashlib.sha256(what.encode()).hexdigest()[:16]}.safetensors"
-    if _load(classifier, path, fingerprint):
+    if _load(classifier, path):
         return classifier
     train_classifier(classifier, images, labels, label_space)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        save_file(classifier.state_dict(), path, metadata={"fingerprint": fingerprint})
+        save_file(classifier.state_dict(), path)
     except (OSError, SafetensorError) as error:
         logger.warning("%s: cannot keep the classifier (%s); it will be trained again next time.", path, error)
     return classifier
@@ -199,13 +199,11 @@ def _shifted(images: Tensor) -> Tensor:
     return torch.cat([group.roll(move, dims=(2, 3)) for group, move in zip(groups, moves, strict=True)])
 
 
-def _load(classifier: Classifier, cache: Path, fingerprint: str) -> bool:
+def _load(classifier: Classifier, cache: Path) -> bool:
     if not cache.exists():
         return False
     try:
         with safe_open(cache, framework="pt") as file:
-            if (file.metadata() or {}).get("fingerprint") != fingerprint:
-                return False
             classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, RuntimeError, OSError) as error:
         logger.warning("%s: unusable (%s); training the classifier anew.", cache, error)

@@ -51,7 +51,8 @@ def test_it_is_kept_for_the_same_data_and_the_same_labels_only(tmp_path: Path, t
     for labels_of in (space("attributes"), space("attributes", names=["red"]), space("classes"), space("product")):
         load(labels_of)
     assert len(trained) == 5
-    load(space("classes"), "b")
+    for fingerprint in "baba":  # of a split and of another: both are kept
+        load(space("classes"), fingerprint)
     assert trained[5:] == ["classes"]
 
 

@@ -36,7 +36,7 @@ def last_image(run: Path) -> int:
 
 def measure(cluster: Cluster, config: str, images: int, folder: Path, number: int) -> tuple[float, float]:
     """One job, one signal; returns seconds to the checkpoint and to the first line of the next attempt."""
-    run = folder / f"run-{number}"
+    run = folder / f"{Path(config).stem}-{number}"  # of another config is another run
     overrides = [
         f"run={{name: {run.name}, dir: {folder}, seed: 0}}",
         f"data.path={digit_shards(folder)}",

@@ -27,6 +27,14 @@ into one of its own, so this is how a job script knows that starting again would
 class UserCommand(click.Command):
     """Shows a UserError as one message, without a traceback, and exits with code 2."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the command line."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _leave_message(error.format_message())
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -41,7 +49,12 @@ class UserCommand(click.Command):
             who = f"Error (rank {launched_rank()}): " if launched_rank() else "Error: "
             click.secho(who, fg="red", bold=True, nl=False, err=True)
             click.echo(str(error), err=True)
-            if (file := os.environ.get(ERROR_FILE)) and not isinstance(error, PassingError):
-                with contextlib.suppress(OSError):  # a full disk, say, which the message is about
-                    Path(file).write_text(f"{error}\n", encoding="utf-8")
+            if not isinstance(error, PassingError):
+                _leave_message(str(error))
             sys.exit(EXIT_USER_ERROR)
+
+
+def _leave_message(text: str) -> None:
+    if file := os.environ.get(ERROR_FILE):
+        with contextlib.suppress(OSError):  # a full disk, say, which the message is about
+            Path(file).write_text(f"{text}\n", encoding="utf-8")

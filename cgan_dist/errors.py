@@ -22,9 +22,9 @@ class PassingError(UserError):
     """A problem that may be gone at the next try, such as storage that does not answer: a job script tries again."""
 
 
-def storage_error(error: OSError, text: str) -> UserError:
+def storage_error(error: Exception, text: str) -> UserError:
     """The error to raise where the operating system refuses to read or write: one that may pass, or one to mend."""
-    return (PassingError if error.errno in PASSING else UserError)(text)
+    return (PassingError if getattr(error, "errno", None) in PASSING else UserError)(text)
 
 
 def close_match(word: str, candidates: Iterable[str]) -> str:

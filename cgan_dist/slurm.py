@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +64,9 @@ def submit(file: Path, *options: str) -> str:
     Raises:
         UserError: if there is no Slurm here, or it refuses.
     """
-    return _called(["sbatch", "--parsable", *options, str(file)]).split(";")[0].strip()
+    winning = "SBATCH_"  # over what the file says, so that a file written today would do something else tomorrow
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(winning)}
+    return _called(["sbatch", "--parsable", *options, str(file)], environment).split(";")[0].strip()
 
 
 def find_job(number: str) -> Job | None:
@@ -90,14 +93,16 @@ def find_job(number: str) -> Job | None:
     )
 
 
-def _called(command: Sequence[str]) -> str:
+def _called(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     if shutil.which(command[0]) is None:
         raise UserError(
             f"{command[0]}: not found, so this machine is no login node of a Slurm cluster. Log in to one, or look at "
             "the file with --dry-run."
         )
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
     except subprocess.TimeoutExpired:
         raise UserError(f"{command[0]}: Slurm did not answer within {TIMEOUT_SECONDS} s; try again later.") from None
     if done.returncode:

@@ -32,6 +32,8 @@ SITE = (
     "PET_SHUTDOWN_TIMEOUT",
 )
 """What slurm/train.sbatch takes from the environment, so that a file written today does the same tomorrow."""
+ENVIRONMENT = ("account", "partition", "qos", "reservation", "constraint")
+"""Options that sbatch takes from SBATCH_ACCOUNT and so on; they are written into the file, and what is typed wins."""
 DECIDES_PROCESSES = ("nodes", "ntasks", "ntasks-per-node", "gpus", "gpus-per-node", "gpus-per-task", "gres", "array")
 """Options of sbatch that would change the number of processes, for which config and shards have been checked."""
 OF_ONE_JOB = ("time", "signal", "dependency", "begin", "requeue", "no-requeue")
@@ -167,6 +169,7 @@ def _filled(template: str, options: Mapping[str, str | int | None], request: Req
     """Fills in one of slurm/*.sbatch: options, what the site sets, arguments; the rest stays as it is."""
     comments, body = _halves((files("cgan_dist") / "batch_files" / template).read_text(encoding="utf-8"))
     chosen = dict(OPTION.findall("\n".join(comments)))
+    chosen |= {name: os.environ[key] for name in ENVIRONMENT if (key := f"SBATCH_{name.upper()}") in os.environ}
     chosen |= {name: str(value) for name, value in options.items() if value is not None}
     for option in request.extra:
         name, _, value = option.removeprefix("--").partition("=")

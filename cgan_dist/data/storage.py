@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cgan_dist.data.manifest import MANIFEST, File, Manifest, parse_manifest
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError, storage_error
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60
@@ -66,7 +66,7 @@ class Storage:
                 f"cgan-dist prepare mnist5k --out {folder}"
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{where}: cannot read: {error}.") from error
+            raise storage_error(error, f"{where}: cannot read: {error}.") from error
 
     def local_path(self, file: File) -> Path:
         """Returns a file on this machine: in place, or fetched into the cache and checked against its sha256.
@@ -125,8 +125,9 @@ class Storage:
                 )
             partial.replace(path)
         except OSError as error:
-            raise UserError(
-                f"data.cache_dir: cannot keep {file.name} in {self.cache}: {error.strerror or error}; choose another."
+            raise storage_error(
+                error,
+                f"data.cache_dir: cannot keep {file.name} in {self.cache}: {error.strerror or error}; choose another.",
             ) from error
         finally:
             with contextlib.suppress(OSError):
@@ -156,7 +157,14 @@ class Storage:
         except Exception as error:  # each of fsspec's packages has errors of its own
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it is the open connection too
-            raise UserError(f"{url}: cannot read: {error}.") from error
+            raise _remote_error(error, f"{url}: cannot read: {error}.") from error
+
+
+def _remote_error(error: Exception, text: str) -> UserError:
+    """What a server refuses is a person's business; one that does not answer may do so at the next try."""
+    refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+    missing = isinstance(error, FileNotFoundError | PermissionError | ImportError | ValueError)
+    return (UserError if refused or missing else PassingError)(text)
 
 
 @contextlib.contextmanager

@@ -123,6 +123,18 @@ def test_a_warning_before_the_training_is_only_a_pause(finished: Run, make_run: 
     assert_same_numbers(run, finished)
 
 
+def test_a_preemption_before_the_training_is_no_failure(plain_cluster: Cluster, make_run: MakeRun) -> None:
+    """In a job's grace time Slurm warns its processes, but not its script."""
+    run = make_run(plain_cluster, total=160)
+    number = run.submit("--partition=low", MAX_STALLS="0")
+    plain_cluster.wait("the check", plain_cluster.is_checking)
+    urgent = ("--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    plain_cluster.run("sbatch", *urgent)
+    job = plain_cluster.wait_for_end(number, run.log)
+    assert job["JobState"] == "COMPLETED", run.log.read_text()
+    assert "ended before it trained; starts again" in run.log.read_text()
+
+
 def test_a_run_that_may_not_start_again_is_not_finished(cluster: Cluster, make_run: MakeRun) -> None:
     run = make_run(cluster, total=1_000_000)
     number = run.submit("--nodes=1", PROCESSES_PER_NODE="1", MAX_RESTARTS="0")

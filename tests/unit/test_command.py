@@ -11,7 +11,8 @@ from cgan_dist.errors import PassingError, UserError
 
 
 @click.command(cls=UserCommand)
-def broken() -> None:
+@click.option("--count", type=int)
+def broken(count: int | None) -> None:
     raise UserError("train.batchsize: unknown key.")
 
 
@@ -57,3 +58,11 @@ def test_what_may_pass_is_no_reason_for_a_job_to_give_up(tmp_path: Path, monkeyp
     result = CliRunner().invoke(locked)
     assert (result.exit_code, result.output) == (2, "Error: run.name: is being trained by another process.\n")
     assert not (tmp_path / "error").exists()
+
+
+def test_a_command_line_that_makes_no_sense_is_a_reason_to_give_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CGAN_DIST_ERROR_FILE", str(tmp_path / "error"))
+    assert CliRunner().invoke(broken, ["--count", "few"]).exit_code == 2
+    assert "'few' is not a valid integer" in (tmp_path / "error").read_text()

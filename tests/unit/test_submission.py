@@ -158,6 +158,22 @@ def test_the_number_of_processes_is_the_one_that_was_checked(
     assert "\nPROCESSES_PER_NODE=4\n" in training_file(make_config(), Request(gpus_per_node="a100:4"))
 
 
+def test_what_sbatch_would_take_from_the_environment_is_written_down_and_what_is_typed_wins(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, slurm: Callable[..., Path], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SBATCH_ACCOUNT", "physics")
+    monkeypatch.setenv("SBATCH_PARTITION", "short")
+    monkeypatch.setenv("SBATCH_TIMELIMIT", "5")
+    config = make_config()
+    text = training_file(config, Request(partition="long", limit="8:00:00"))
+    found = options(text)
+    assert (found["account"], found["partition"], found["time"]) == ("physics", "long", "8:00:00")
+    slurm()
+    (tmp_path / "bin" / "sbatch").write_text(f"#!/bin/sh\nenv >{tmp_path}/seen\necho 17\n")
+    submit_training(config, text)
+    assert "SBATCH_" not in (tmp_path / "seen").read_text()
+
+
 def test_values_that_sbatch_would_cut_are_quoted(make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(f"run.dir={tmp_path}/my runs, 100%")
     found = options(training_file(config, Request(extra=['--comment=the "last" try #3'])))

@@ -24,7 +24,7 @@ from cgan_dist.data.manifest import File
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
-from cgan_dist.errors import UserError
+from cgan_dist.errors import PassingError, UserError
 from tests.conftest import striped_images
 from tests.unit.data.damage import trust
 from tests.unit.data.test_shards import take
@@ -168,8 +168,9 @@ def test_an_answer_that_is_no_manifest_is_an_error_for_a_person(server: Server, 
 
 
 def test_nothing_there(server: Server, cache: Path) -> None:
-    with pytest.raises(UserError, match=r"/nowhere/manifest.json: cannot read: .*404"):
+    with pytest.raises(UserError, match=r"/nowhere/manifest.json: cannot read: .*404") as caught:
         open_remote(f"{server.url}/nowhere", cache)
+    assert not isinstance(caught.value, PassingError)
     (server.root / "stripes" / "shard-00004.tar").unlink()
     with pytest.raises(UserError, match=r"/stripes/shard-00004.tar: cannot read: .*404"):
         take(open_remote(f"{server.url}/stripes", cache), 4, np.arange(2))
@@ -183,7 +184,7 @@ def test_without_the_server_what_was_fetched_can_still_be_read(
     shards = open_remote(url, cache)
     server.stop()
     assert_same_images(shards, open_remote(str(shards_folder), cache))
-    with pytest.raises(UserError, match=r"/stripes/manifest.json: cannot read: .*refused"):
+    with pytest.raises(PassingError, match=r"/stripes/manifest.json: cannot read: .*refused"):
         open_remote(url, cache)
 
 
@@ -353,5 +354,5 @@ def test_a_server_that_does_not_answer_is_an_error_for_a_person(cache: Path, mon
     monkeypatch.setattr("cgan_dist.data.storage.TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/set"
-        with pytest.raises(UserError, match=r"/set/manifest.json: cannot read: .*timed out"):
+        with pytest.raises(PassingError, match=r"/set/manifest.json: cannot read: .*timed out"):
             open_remote(url, cache)

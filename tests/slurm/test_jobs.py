@@ -48,6 +48,12 @@ def end_soon(cluster: Cluster, number: str) -> None:
     cluster.run("scontrol", "update", f"JobId={number}", f"EndTime={end}")
 
 
+def preempt(cluster: Cluster) -> str:
+    """Submits a job that takes both nodes from those of the partition `low`; returns its id."""
+    options = ("--parsable", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    return cluster.run("sbatch", *options).strip()
+
+
 def wandb_sessions(run: Run) -> set[str]:
     return {path.name.rsplit("-", 1)[1] for path in (run.folder / "wandb").glob("offline-run-*")}
 
@@ -91,9 +97,7 @@ def test_a_preempted_job_goes_on(how: str, finished: Run, make_run: MakeRun, req
     run = make_run(cluster)
     number = run.submit("--partition=low")
     run.wait_for_images(SOME)
-    urgent = cluster.run(
-        "sbatch", "--parsable", "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1"
-    ).strip()
+    urgent = preempt(cluster)
     job = cluster.wait_for_end(number, run.log)
     assert cluster.state(urgent) == "COMPLETED"
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
@@ -128,8 +132,7 @@ def test_a_preemption_before_the_training_is_no_failure(plain_cluster: Cluster, 
     run = make_run(plain_cluster, total=160)
     number = run.submit("--partition=low", MAX_STALLS="0")
     plain_cluster.wait("the check", plain_cluster.is_checking)
-    urgent = ("--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    plain_cluster.run("sbatch", *urgent)
+    preempt(plain_cluster)
     job = plain_cluster.wait_for_end(number, run.log)
     assert job["JobState"] == "COMPLETED", run.log.read_text()
     assert "ended before it trained; starts again" in run.log.read_text()

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
@@ -307,6 +307,11 @@ def on_main(accelerator: Accelerator, make: Callable[[], Made]) -> Made:
 def from_main(value: object) -> object:
     """Returns the main process's value on every rank; every rank must call it."""
     return broadcast_object_list([value])[0]
+
+
+def from_all(value: Made) -> list[Made]:
+    """Returns every rank's value on every rank, in the order of the ranks; every rank must call it."""
+    return cast(list[Made], gather_object([value]))
 
 
 def local_device() -> torch.device:

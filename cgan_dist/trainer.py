@@ -17,7 +17,7 @@ from cgan_dist.alarms import Alert
 from cgan_dist.checkpoint import Checkpoint
 from cgan_dist.config import Config
 from cgan_dist.data.loader import Loader, one_step_ahead
-from cgan_dist.distributed import from_main, greatest_over_ranks, own_buffers
+from cgan_dist.distributed import from_all, from_main, greatest_over_ranks, own_buffers
 from cgan_dist.maintenance import Maintenance
 from cgan_dist.preemption import Stop, StopRequest, leave_mark
 from cgan_dist.rollback import RollbackBook
@@ -155,7 +155,8 @@ class Trainer:
         maintenance.alert(failed_at, [Alert("Rolled back", text)])
 
     def _leave(self, stop: Stop | None, trained: bool) -> None:
-        """Says how it ended and marks the run; `stop` is None if it is finished."""
+        """Says how it ended and marks the run; every rank calls it; `stop` is None if it is finished."""
+        reasons = from_all(self.stop.reason()) if stop else []
         if not self.accelerator.is_main_process or not (trained or stop):
             return
         if stop is None:
@@ -163,8 +164,8 @@ class Trainer:
                 self.images_seen, [Alert("Finished", f"{self.images_seen:,} images.")], trouble=False
             )
             return
-        reason = self.stop.reason()
-        why = reason.text if reason else "another process was asked to"
+        asked = [reason for reason in reasons if reason is not None]
+        why = min(asked, key=lambda reason: reason.stop is not stop).text  # another may have come since they agreed
         leave_mark(self.folder, stop, self.images_seen, why)
         text = f"Stopping at {self.images_seen:,} images: {why}. The same command goes on."
         self.maintenance.alert(self.images_seen, [Alert("Stopped", text)], trouble=False)

@@ -18,6 +18,7 @@ from cgan_dist.distributed import (
     averaged_buffers,
     build_accelerator,
     differing_replicas,
+    from_all,
     from_main,
     greatest_over_ranks,
     leave_group,
@@ -90,6 +91,7 @@ def main(config_path: str, *overrides: str) -> None:
     greatest = greatest_over_ranks(accelerator, torch.tensor([float(rank), 1.0 - rank, -3.0]))
     assert greatest == [1.0, 1.0, -3.0]
     assert from_main(f"rank {rank}") == "rank 0"
+    assert from_all(None if rank == 0 else f"rank {rank}") == [None, "rank 1"]
     del step, networks, networks_by_name, batches, micro
     leave_group(accelerator)
 

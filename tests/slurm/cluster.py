@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,13 @@ def missing_programs() -> list[str]:
     """What a cluster needs and this machine lacks."""
     path = f"{os.environ['PATH']}:{SBIN}"
     return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+def has_signal(process: psutil.Process) -> bool:
+    """Whether a suspended process was sent a signal: one is waiting, or it woke it up."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    pending = [int(mask, 16) for mask in re.findall(r"^(?:Shd|Sig)Pnd:\s*(\w+)", status, re.MULTILINE)]
+    return any(pending) or re.search(r"^State:\s*T", status, re.MULTILINE) is None
 
 
 class Cluster:
@@ -114,6 +122,17 @@ class Cluster:
             ):
                 found.append(process)
         return found
+
+    @contextmanager
+    def held_until_told(self) -> Iterator[None]:
+        """Inside the block training stands still; it goes on when what the block asked for has sent it a signal."""
+        ranks = self.ranks()
+        for rank in ranks:
+            rank.suspend()
+        yield
+        self.wait("a signal", lambda: any(has_signal(rank) for rank in ranks))
+        for rank in ranks:
+            rank.resume()
 
     def crash(self, node: int) -> None:
         """A node loses power: its daemon and all processes of its jobs are killed."""

@@ -43,8 +43,8 @@ def assert_same_numbers(run: Run, undisturbed: Run) -> None:
 
 
 def end_soon(cluster: Cluster, number: str) -> None:
-    """Brings a job's time limit near, so that Slurm warns it."""
-    end = time.strftime("%FT%T", time.localtime(time.time() + 25))
+    """Brings a job's time limit near, so that Slurm warns it: at one of its looks, which are 30 s apart."""
+    end = time.strftime("%FT%T", time.localtime(time.time() + 65))
     cluster.run("scontrol", "update", f"JobId={number}", f"EndTime={end}")
 
 
@@ -80,9 +80,10 @@ def test_submit_trains_on_two_nodes_and_evaluates_afterwards(finished: Run) -> N
 
 def test_a_time_limit_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
     run = make_run(finished.cluster)
-    number = run.submit("--signal=B:USR1@20")
+    number = run.submit("--signal=B:USR1@60")
     run.wait_for_images(SOME)
-    end_soon(run.cluster, number)
+    with run.cluster.held_until_told():
+        end_soon(run.cluster, number)
     job = run.cluster.wait_for_end(number, run.log)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
     assert "stopped with a checkpoint; starts again" in run.attempts[0]
@@ -97,7 +98,8 @@ def test_a_preempted_job_goes_on(how: str, finished: Run, make_run: MakeRun, req
     run = make_run(cluster)
     number = run.submit("--partition=low")
     run.wait_for_images(SOME)
-    urgent = preempt(cluster)
+    with cluster.held_until_told():
+        urgent = preempt(cluster)
     job = cluster.wait_for_end(number, run.log)
     assert cluster.state(urgent) == "COMPLETED"
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from cgan_dist.errors import UserError, close_match
-from cgan_dist.schedule import NUMBER, SCHEDULE, Schedule
+from cgan_dist.errors import UserError
+from cgan_dist.explanation import explain
 from cgan_dist.sections import (
     CheckpointConfig,
     ConditioningConfig,
@@ -106,63 +106,8 @@ def parse_config(values: dict[str, Any], source: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [explain(problem, Config) for problem in error.errors()]
         raise UserError("\n".join(f"{source}: {problem}" for problem in problems)) from None
-
-
-_EXPECTED = {
-    "bool_type": "true or false",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "list_type": "a list, e.g. [a, b]",
-    "dict_type": "a mapping, e.g. {key: value}",
-    "model_type": "a section of key: value lines",
-    "string_type": "text (quote it if YAML reads it as a number)",
-    "string_pattern_mismatch": "letters, digits, '.', '_' or '-', beginning with a letter or digit",
-}
-
-
-def _explain(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"] if part not in (NUMBER, SCHEDULE))
-    found = problem["input"]
-    context = problem.get("ctx", {})
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1])
-        return f"{path}: unknown key.{close_match(str(problem['loc'][-1]), known)} Known here: {', '.join(known)}."
-    if problem["type"] == "missing":
-        return f"{path}: required, but not given. Add it, or pass {path}=VALUE on the command line."
-    if problem["type"] == "literal_error":
-        expected = context["expected"]
-        return f"{path}: found {_show(found)}; expected {expected}.{close_match(str(found), expected.split(chr(39)))}"
-    if problem["type"] == "value_error":
-        return f"{path}: {context['error']}." if path else f"{context['error']}."
-    expected = _EXPECTED.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
-    if problem["type"] == "float_type" and problem["loc"][-1] == NUMBER:
-        expected += ", or a schedule, e.g. {start: 1, end: 0, end_images: 1_000_000}"
-    return f"{path}: found {_show(found)}; expected {expected}."
-
-
-def _show(value: object) -> str:
-    kind = {str: "text", bool: "truth value", type(None): "null"}.get(type(value), type(value).__name__)
-    return f"{value!r} ({kind})" if value is not None else "null"
-
-
-def _keys_at(location: Iterable[int | str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in location:
-        if part == SCHEDULE:
-            model = Schedule
-        elif part in model.model_fields:  # and not a place in a list
-            model = next(_models_in(model.model_fields[str(part)].annotation), model)
-    return list(model.model_fields)
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)
 
 
 def _nearest_multiple(value: int, factor: int) -> str:

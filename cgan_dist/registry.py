@@ -11,6 +11,8 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from cgan_dist.errors import UserError, close_match
+from cgan_dist.explanation import explain
+from cgan_dist.schedule import NUMBER, SCHEDULE, Schedule
 
 
 class Registry:
@@ -136,5 +138,8 @@ class Registry:
         try:
             return adapter.validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
-            expected = error.errors()[0]["msg"].removeprefix("Input should be ")
+            problems = error.errors()
+            if problems[0]["loc"] and problems[0]["loc"][0] in (NUMBER, SCHEDULE):
+                raise UserError("\n".join(explain(problem, Schedule, where) for problem in problems)) from None
+            expected = problems[0]["msg"].removeprefix("Input should be ")
             raise UserError(f"{where}: found {value!r}; {self.kind} '{name}' expects {expected}.") from None

@@ -137,7 +137,9 @@ class TrainStep:
         self.optimizer_d.backward(loss)
         with frozen(self.raw_discriminator):
             fake = self.generator(z, condition)
-            loss, _ = self.objective.generator(self.raw_discriminator, real, fake, condition, view_real, view_fake)
+            loss, _ = self.objective.generator(
+                self.raw_discriminator, real, fake, condition, weights, view_real, view_fake
+            )
             self.optimizer_g.backward(loss)
         self.generator.zero_grad(set_to_none=True)
         self.discriminator.zero_grad(set_to_none=True)
@@ -172,9 +174,10 @@ class TrainStep:
             1 if the update was skipped, see `NetworkOptimizer.step`.
         """
         G, D = self.generator, self.raw_discriminator
+        weights = self.objective.weights(position, update=0)
         for number, (real, condition, z, _, *views) in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
-                loss, scalars = self.objective.generator(D, real, G(z, condition), condition, *views)
+                loss, scalars = self.objective.generator(D, real, G(z, condition), condition, weights, *views)
                 self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)

@@ -14,7 +14,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgemen
 from cgan_dist.losses.adversarial import Adversarial, Terms
 from cgan_dist.losses.penalties import Judged, Penalties
 from cgan_dist.losses.second_derivative import second_derivative
-from cgan_dist.schedule import Scheduled
+from cgan_dist.schedule import Scheduled, value_at
 
 View = Callable[[Tensor], Tensor]
 """What D is shown of an image: an augmentation with its parameters, or the image itself."""
@@ -60,8 +60,9 @@ class Objective:
         return "gp" in self.penalties.names
 
     def weights(self, images_seen: int, update: int) -> dict[str, float]:
-        """The weight of each penalty in one update of D, see `Penalties.weights`."""
-        return self.penalties.weights(images_seen, update)
+        """All weights of one update: of penalties by name, see `Penalties.weights`, of ways' losses by `aux/NAME`."""
+        auxiliary = {f"aux/{name}": value_at(way.weight, images_seen) for name, way in self.ways.items()}
+        return self.penalties.weights(images_seen, update) | auxiliary
 
     def discriminator(
         self,
@@ -81,7 +82,7 @@ class Objective:
             real: (B, C, H, W) in the range of `data.pixels`.
             fake: (B, C, H, W) without a graph.
             condition: of both.
-            weights: of the penalties, from `weights`.
+            weights: from `weights`.
             view_real: augmentation of the reals, and of what is between; penalties are on the images before it.
             view_fake: augmentation of the fakes.
             mix: (B,) uniform in [0, 1): where between the fake and the real one `gp` looks.
@@ -106,7 +107,7 @@ class Objective:
         scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
         judged = Judged(real, on_real.logits), Judged(fake, on_fake.logits)
         loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix)
-        loss, auxiliary = self._plus_auxiliary(loss, "d", condition, {"real": on_real, "fake": on_fake})
+        loss, auxiliary = self._plus_auxiliary(loss, "d", condition, weights, {"real": on_real, "fake": on_fake})
         scalars |= {"loss/d": loss, "logits/real": on_real.logits.mean(), "logits/fake": on_fake.logits.mean()}
         scalars["d/accuracy"] = ((on_real.logits - on_fake.logits).sign().mean() + 1) / 2  # of pairs ranked right
         return loss, _detached(scalars | penalties | auxiliary)
@@ -117,6 +118,7 @@ class Objective:
         real: Tensor,
         fake: Tensor,
         condition: Condition,
+        weights: Mapping[str, float],
         view_real: View = unchanged,
         view_fake: View = unchanged,
     ) -> tuple[Tensor, Terms]:
@@ -127,6 +129,7 @@ class Objective:
             real: (B, C, H, W); looked at only by losses that pair real with fake.
             fake: (B, C, H, W) = G(z, condition), with its graph.
             condition: the one that `fake` was made for.
+            weights: from `weights`; the penalties' are not looked at.
             view_real: augmentation of the reals.
             view_fake: augmentation of the fakes; gradients pass through it to G.
 
@@ -138,7 +141,7 @@ class Objective:
         loss, terms = self.adversarial.generator(real_logits, judgement.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/g_adversarial": loss} if self.ways else {}
-        loss, auxiliary = self._plus_auxiliary(loss, "g", condition, {"generator": judgement})
+        loss, auxiliary = self._plus_auxiliary(loss, "g", condition, weights, {"generator": judgement})
         return loss, _detached(scalars | {"loss/g": loss} | auxiliary)
 
     def finish_update(self, over_ranks: Callable[[Tensor], Tensor] = lambda own: own) -> None:
@@ -160,7 +163,12 @@ class Objective:
             self.penalties.lecam.restore(state, device)
 
     def _plus_auxiliary(
-        self, loss: Tensor, net: str, condition: Condition, judgements: Mapping[Role, Judgement]
+        self,
+        loss: Tensor,
+        net: str,
+        condition: Condition,
+        weights: Mapping[str, float],
+        judgements: Mapping[Role, Judgement],
     ) -> tuple[Tensor, Terms]:
         """Adds the ways' losses, with weight 0 too: DDP waits for a gradient of every parameter."""
         scalars: Terms = {}
@@ -168,7 +176,7 @@ class Objective:
             parts = [way.loss(judged.readings[name], condition, role) for role, judged in judgements.items()]
             if given := [part for part in parts if part is not None]:
                 total = scalars[f"aux/{name}_{net}"] = torch.stack(given).sum()
-                loss = loss + way.weight * total
+                loss = loss + weights[f"aux/{name}"] * total
         return loss, scalars
 
 

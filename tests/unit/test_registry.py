@@ -7,6 +7,8 @@ from pydantic import Field
 
 from cgan_dist.errors import UserError
 from cgan_dist.registry import Registry
+from cgan_dist.schedule import Schedule, Scheduled
+from cgan_dist.sections import NotNegative
 
 
 class Part:
@@ -17,8 +19,10 @@ class Part:
         norm: Literal["batch", "none"] = "batch",
         scales: tuple[float, ...] = (),
         depth: Annotated[int, Field(gt=0)] = 1,
+        weight: Scheduled[NotNegative] = 1.0,
     ) -> None:
         self.size, self.width, self.norm, self.scales, self.depth = size, width, norm, scales, depth
+        self.weight = weight
 
 
 PARTS = Registry("part", {"part": f"{__name__}:Part", "moved": "cgan_dist.registry:Absent"})
@@ -49,6 +53,22 @@ def test_a_short_name_and_a_dotted_path_build_the_same() -> None:
         ("part", {"width": "wide"}, ["section.args.width: found 'wide'", "valid integer"]),
         ("part", {"depth": 0}, ["section.args.depth: found 0", "expects greater than 0"]),
         ("part", {"norm": "bacth"}, ["section.args.norm: found 'bacth'", "'batch' or 'none'"]),
+        ("part", {"weight": "high"}, ["section.args.weight: found 'high' (text); expected a number, or a schedule"]),
+        (
+            "part",
+            {"weight": {"start": 1, "end": 0, "end_image": 8}},
+            ["section.args.weight.end_image: unknown key", "Did you mean 'end_images'?"],
+        ),
+        (
+            "part",
+            {"weight": {"start": 1, "end": 0}},
+            ["section.args.weight.end_images: required, but not given. Add it, or pass section.args"],
+        ),
+        (
+            "part",
+            {"weight": {"start": -1, "end": 0, "end_images": 8}},
+            ["section.args.weight.start: found -1", "greater than or equal to 0"],
+        ),
         ("absent_module:X", {}, ["section: cannot import 'absent_module:X'"]),
         ("moved", {}, ["has no 'Absent'"]),
         (f"{__name__}:__name__", {}, ["is a str; expected a class or a function"]),
@@ -71,6 +91,11 @@ def test_a_part_that_cannot_take_the_interface_is_refused() -> None:
 def test_a_list_of_yaml_may_stand_for_a_tuple() -> None:
     assert PARTS.build("part", "section", {"scales": [1, 0.5]}, size=3).scales == (1, 0.5)
     assert "section.args.scales: found [1, 'x']" in message("part", {"scales": [1, "x"]}, size=1)
+
+
+def test_a_mapping_may_be_a_schedule() -> None:
+    weight = PARTS.build("part", "section", {"weight": {"start": 1, "end": 0, "end_images": 1e6}}, size=3).weight
+    assert weight == Schedule(start=1.0, end=0.0, end_images=1_000_000)
 
 
 def test_text_is_not_read_as_a_number() -> None:

@@ -47,3 +47,29 @@ def test_schedules_of_augmentation_and_average(make_config: ConfigMaker, monkeyp
     step.iterate(batches, 16)
     assert list(dict.fromkeys(drawn)) == [(0, 0.0), (8, 0.25), (16, 0.5), (24, 0.75)]
     assert averaged == [(16, 0.0), (16, 0.5)]
+
+
+def test_the_weight_of_a_way_is_that_of_each_update(make_config: ConfigMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    slope = "{start: 1, end: 0, end_images: 32, shape: linear}"
+    ways = f"[projection, {{name: auxiliary, args: {{weight: {slope}}}}}]"
+    step = make_step(make_config("train.plan=[D, D, G]", f"conditioning.discriminator={ways}"))
+    shares: dict[str, list[float]] = {"discriminator": [], "generator": []}
+
+    def watched(net: str) -> Any:
+        real = getattr(step.objective, net)
+
+        def look(*args: Any) -> Any:
+            loss, scalars = real(*args)
+            short = net[0]
+            added = scalars[f"loss/{short}"] - scalars[f"loss/{short}_adversarial"]
+            shares[net].append(round((added / scalars[f"aux/auxiliary_{short}"]).item(), 3))
+            return loss, scalars
+
+        return look
+
+    for net in shares:
+        monkeypatch.setattr(step.objective, net, watched(net))
+    batches = numbered_batches()
+    step.iterate(batches, 0)
+    step.iterate(batches, 16)
+    assert shares == {"discriminator": [1.0, 0.75, 0.5, 0.25], "generator": [0.75, 0.25]}

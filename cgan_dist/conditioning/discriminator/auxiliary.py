@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
+from cgan_dist.schedule import Scheduled
 from cgan_dist.sections import NotNegative
 
 
@@ -16,12 +17,12 @@ class Auxiliary(DiscriminatorWay):
 
     Args:
         layout: of the condition.
-        weight: of the classification loss, in D and in G.
+        weight: of the classification loss, in D and in G; a number or a schedule.
         on_fakes: D learns from its fakes too, as in the paper; by default from real images only, so that it never
             learns to read a generator's mistakes as the label.
     """
 
-    def __init__(self, layout: Layout, weight: NotNegative = 1.0, on_fakes: bool = False) -> None:
+    def __init__(self, layout: Layout, weight: Scheduled[NotNegative] = 1.0, on_fakes: bool = False) -> None:
         super().__init__(layout)
         self.weight, self.on_fakes = weight, on_fakes
 

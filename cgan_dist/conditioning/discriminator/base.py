@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.channel_conv import ChannelConv2d
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.way import Way, Ways
+from cgan_dist.schedule import Scheduled
 
 Role = Literal["real", "fake", "generator"]
 """Whose images an auxiliary loss is for: D's reals, D's fakes, or the fakes in G's step."""
@@ -36,12 +37,12 @@ class DiscriminatorWay(Way):
         layout: of the label space's conditions.
 
     Attributes:
-        weight: of the auxiliary loss; 0 for a way that has none.
+        weight: of the auxiliary loss, a number or a schedule; 0 for a way that has none.
     """
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
-        self.weight = 0.0
+        self.weight: Scheduled[float] = 0.0
 
     def logit(self, features: int) -> nn.Module | None:
         """A layer `layer(features (B, F), condition) -> (B,)` that is added to the logit, or None."""

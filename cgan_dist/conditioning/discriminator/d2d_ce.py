@@ -10,6 +10,7 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.errors import UserError
+from cgan_dist.schedule import Scheduled
 from cgan_dist.sections import Count, NotNegative, Positive, Share
 
 
@@ -26,7 +27,7 @@ class D2DCrossEntropy(DiscriminatorWay):
     Args:
         layout: of the condition; one group of classes.
         dim: length of the vectors.
-        weight: of the loss.
+        weight: of the loss; a number or a schedule.
         temperature: t.
         margin: m_p; m_n is 1 - m_p.
 
@@ -38,7 +39,7 @@ class D2DCrossEntropy(DiscriminatorWay):
         self,
         layout: Layout,
         dim: Count = 128,
-        weight: NotNegative = 0.5,
+        weight: Scheduled[NotNegative] = 0.5,
         temperature: Positive = 0.5,
         margin: Share = 0.98,
     ) -> None:

@@ -10,6 +10,7 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.auxiliary import Classifier
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.discriminator.d2d_ce import check_classes
+from cgan_dist.schedule import Scheduled
 from cgan_dist.sections import NotNegative
 
 
@@ -21,13 +22,13 @@ class MultiHinge(DiscriminatorWay):
 
     Args:
         layout: of the condition; one group of classes.
-        weight: of the loss.
+        weight: of the loss; a number or a schedule.
 
     Raises:
         UserError: if the labels are not classes.
     """
 
-    def __init__(self, layout: Layout, weight: NotNegative = 1.0) -> None:
+    def __init__(self, layout: Layout, weight: Scheduled[NotNegative] = 1.0) -> None:
         super().__init__(layout)
         check_classes(layout, "multi_hinge")
         self.weight = weight

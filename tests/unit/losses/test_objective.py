@@ -113,11 +113,11 @@ def test_a_lazy_penalty_is_averaged_over_the_updates_that_have_it() -> None:
 
 def test_g_sees_real_images_only_where_the_loss_pairs_them() -> None:
     D, real, fake = Quadratic(), pictures(1), pictures(2)
-    loss, scalars = Objective(NonSaturating(), {"r1": 1.0}).generator(D, real, fake, CONDITION)
+    loss, scalars = Objective(NonSaturating(), {"r1": 1.0}).generator(D, real, fake, CONDITION, {})
     assert len(D.seen) == 1
     assert loss.item() == pytest.approx(softplus(-D.logits(fake)).mean(), rel=1e-12)
     assert set(scalars) == {"loss/g"}
-    loss, _ = Objective(Relativistic(), {}).generator(D, real, fake, CONDITION, torch.tanh, torch.sin)
+    loss, _ = Objective(Relativistic(), {}).generator(D, real, fake, CONDITION, {}, torch.tanh, torch.sin)
     assert len(D.seen) == 3
     expected = softplus(D.logits(torch.tanh(real)) - D.logits(torch.sin(fake))).mean()
     assert loss.item() == pytest.approx(expected, rel=1e-12)
@@ -206,12 +206,12 @@ def test_both_networks_pay_for_labels_that_are_read_wrong(on_fakes: bool) -> Non
     D, condition = Reader(ways), Condition.of_classes(torch.tensor(labels))
     objective = Objective(Hinge(), {}, ways=ways)
     of_d = cross_entropy(D, real, labels) + on_fakes * cross_entropy(D, fake, labels)
-    loss, scalars = objective.discriminator(D, real, fake, condition, {})
+    loss, scalars = objective.discriminator(D, real, fake, condition, objective.weights(0, 0))
     hinge = np.maximum(0, 1 - linear(D, real)).mean() + np.maximum(0, 1 + linear(D, fake)).mean()
     assert scalars["aux/auxiliary_d"].item() == pytest.approx(of_d, rel=1e-12)
     assert scalars["loss/d_adversarial"].item() == pytest.approx(hinge, rel=1e-12)
     assert loss.item() == pytest.approx(hinge + 0.25 * of_d, rel=1e-12)
-    loss, scalars = objective.generator(D, real, fake, condition)
+    loss, scalars = objective.generator(D, real, fake, condition, objective.weights(0, 0))
     of_g = cross_entropy(D, fake, labels)
     assert {name: value.item() for name, value in scalars.items()} == pytest.approx(
         {"loss/g": -linear(D, fake).mean() + 0.25 * of_g, "loss/g_adversarial": -linear(D, fake).mean()}
@@ -224,7 +224,9 @@ def test_both_networks_pay_for_labels_that_are_read_wrong(on_fakes: bool) -> Non
 def test_several_ways_add_up_and_each_has_its_scalars() -> None:
     layout, condition = Layout(classes=(3,)), Condition.of_classes(torch.tensor([2, 0, 1]))
     ways = {"auxiliary": Auxiliary(layout, weight=2.0), "d2d_ce": D2DCrossEntropy(layout, dim=5, weight=0.5)}
-    loss, scalars = Objective(Hinge(), {}, ways=ways).generator(Reader(ways), pictures(1), pictures(2), condition)
+    objective = Objective(Hinge(), {}, ways=ways)
+    weights = objective.weights(0, 0)
+    loss, scalars = objective.generator(Reader(ways), pictures(1), pictures(2), condition, weights)
     expected = scalars["loss/g_adversarial"] + 2.0 * scalars["aux/auxiliary_g"] + 0.5 * scalars["aux/d2d_ce_g"]
     torch.testing.assert_close(loss, expected)
 
@@ -240,9 +242,9 @@ def test_a_way_is_told_whose_images_it_reads() -> None:
 
     ways: dict[str, DiscriminatorWay] = {"mine": Listener(Layout(classes=(3,)))}
     D, objective = Reader(ways), Objective(Hinge(), {}, ways=ways)
-    scalars = objective.discriminator(D, real, fake, condition, {})[1]
+    scalars = objective.discriminator(D, real, fake, condition, objective.weights(0, 0))[1]
     assert told == [("real", True), ("fake", False)]
-    scalars |= objective.generator(D, real, fake, condition)[1]
+    scalars |= objective.generator(D, real, fake, condition, objective.weights(0, 0))[1]
     assert told[2:] == [("generator", False)]
     assert not any(name.startswith("aux/") for name in scalars)
 
@@ -253,7 +255,9 @@ def test_every_parameter_of_d_has_a_gradient_in_every_update(weight: float) -> N
     layout, condition = Layout(classes=(3,)), Condition.of_classes(torch.tensor([2, 0, 1]))
     ways = {"auxiliary": Auxiliary(layout, weight=weight), "d2d_ce": D2DCrossEntropy(layout, dim=5, weight=weight)}
     D = Reader(ways)
-    Objective(Hinge(), {}, ways=ways).discriminator(D, pictures(1), pictures(2), condition, {})[0].backward()
+    objective = Objective(Hinge(), {}, ways=ways)
+    weights = objective.weights(0, 0)
+    objective.discriminator(D, pictures(1), pictures(2), condition, weights)[0].backward()
     assert all(parameter.grad is not None for parameter in D.parameters())
 
 

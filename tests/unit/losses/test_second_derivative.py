@@ -134,7 +134,7 @@ def test_only_what_is_differentiated_twice_is_in_float32(penalty: str, precision
     arguments = (half, images(1), images(2), CONDITION)
     objective.discriminator(*arguments, {penalty: 1.0}, mix=torch.rand(4))
     objective.discriminator(*arguments, {penalty: 0.0})  # a lazy penalty's other updates
-    objective.generator(*arguments)
+    objective.generator(*arguments, {})
     assert seen == [*precisions, torch.float16, torch.float16, torch.float16]
 
 

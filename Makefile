@@ -44,11 +44,12 @@ test-slurm: setup  ## Run the tests on a Slurm cluster that they start here
 test-browser: setup  ## Drive the playground in Debian's Chromium
 	python -m pytest -m browser
 
-bench: setup  ## Measure loader, decoders, iteration, scaling and start (docs/benchmarks.md)
+bench: setup  ## Measure loader, decoders, iteration, memory, scaling and start (docs/benchmarks.md)
 	python bench/loader.py
 	python bench/decoders.py
 	python bench/conditioning.py
 	python bench/step.py
+	python bench/heap.py
 	python bench/scaling.py
 	python bench/resume.py
 

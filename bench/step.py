@@ -79,11 +79,11 @@ def original_trainer(folder: Path, *overrides: str) -> Trainer:
 
 
 def faces_trainer(size: int, folder: Path, *overrides: str) -> Trainer:
-    """The run for faces of this size, over random images with random attributes in `folder`."""
+    """The run for faces of this size, over random images with random attributes in `folder`, in one pass a step."""
     config = FACES[size]
     schema = AttributeLabels(names=load_config(config, []).conditioning.labels.args["names"])
     own = [f"run.dir={folder}", f"data.path={noise_shards(folder, size, 3, schema)}", "data.workers=0"]
-    return build_trainer(load_config(config, [*own, "tracking.trackers=[]", *overrides]))
+    return build_trainer(load_config(config, [*own, "tracking.trackers=[]", "train.micro_batch=null", *overrides]))
 
 
 def next_iteration(trainer: Trainer) -> Iterate:

@@ -82,7 +82,7 @@ class Config(Section):
                 f"{_nearest_multiple(self.train.batch_size, streams)}."
             )
         share = self.train.batch_size // world_size
-        if self.train.micro_batch is not None and share % self.train.micro_batch:
+        if share % min(self.train.micro_batch or share, share):
             raise UserError(
                 f"train.micro_batch: {self.train.micro_batch} does not divide the {share} images that each of "
                 f"{world_size} processes takes of a batch of {self.train.batch_size}."

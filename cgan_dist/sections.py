@@ -195,7 +195,7 @@ class TrainConfig(Section):
     batch_size: Count = 64
     """Global: the sum over all processes."""
     micro_batch: Count | None = None
-    """Images of one forward pass on one process; null takes the whole share at once."""
+    """At most so many images of one forward pass on one process; null takes its whole share at once."""
     total_images: Count = 128_000
     """Real images that D has consumed when training ends."""
     plan: list[Literal["G", "D"]] = ["G", "G", "D"]

@@ -93,7 +93,7 @@ class TrainStep:
         self.images_per_iteration = train.batch_size * train.plan.count("D")
         self.share = train.batch_size // self.accelerator.num_processes
         self.rows = self.share * len(self.label_space.layout.classes)
-        self.rounds = self.share // (train.micro_batch or self.share)
+        self.rounds = self.share // min(train.micro_batch or self.share, self.share)
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
         """Carries out the plan once with batches on the device; every rank calls it at the same `images_seen`.

@@ -184,7 +184,7 @@ def test_data_path_is_the_one_required_key(tmp_path: Path) -> None:
     [
         ([], 3, "data.streams: 4 streams cannot be dealt to 3 processes"),
         (["train.micro_batch=3"], 1, "train.micro_batch: 3 does not divide the 8 images"),
-        (["train.micro_batch=8"], 2, "train.micro_batch: 8 does not divide the 4 images"),
+        (["train.micro_batch=3"], 2, "train.micro_batch: 3 does not divide the 4 images"),
     ],
 )
 def test_what_does_not_divide_over_processes_is_refused(
@@ -198,6 +198,7 @@ def test_what_does_not_divide_over_processes_is_refused(
 def test_what_divides_is_accepted(make_config: ConfigMaker) -> None:
     for world_size in (1, 2, 4):
         make_config("train.micro_batch=2").check_world_size(world_size)
+        make_config("train.micro_batch=8").check_world_size(world_size)  # the share of one, more than that of others
 
 
 @pytest.mark.parametrize("labels", ["none", "{name: none}", "{name: none, args: {}}"])

@@ -133,6 +133,10 @@ def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker
     torch.testing.assert_close(parts.meter.means(), whole.meter.means(), rtol=1e-7, atol=1e-9)
 
 
+def test_a_share_smaller_than_a_micro_batch_is_passed_at_once(make_config: ConfigMaker) -> None:
+    assert make_step(make_config("train.micro_batch=64")).rounds == 1
+
+
 def test_what_is_frozen_on_purpose_stays_frozen(make_config: ConfigMaker) -> None:
     config = make_config()
     inputs = check_inputs(config, world_size=1, rank=0)

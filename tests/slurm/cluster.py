@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -29,8 +29,11 @@ def missing_programs() -> list[str]:
 
 
 def has_signal(process: psutil.Process) -> bool:
-    """Whether a suspended process was sent a signal: one is waiting, or it woke it up."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    """Whether a suspended process was sent a signal: one is waiting, or it woke it up, or it is no more."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return True
     pending = [int(mask, 16) for mask in re.findall(r"^(?:Shd|Sig)Pnd:\s*(\w+)", status, re.MULTILINE)]
     return any(pending) or re.search(r"^State:\s*T", status, re.MULTILINE) is None
 
@@ -106,9 +109,13 @@ class Cluster:
         """Sends what Slurm sends before a time limit; scancel may ask to try again although it was sent."""
         self.run("scancel", "--batch", "--signal=USR1", number, check=False)
 
-    def is_checking(self) -> bool:
-        """Whether a job is at its check of config and shards."""
-        return any("run-folder" in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+    def checks(self) -> list[psutil.Process]:
+        """The processes of jobs that are at their check of config and shards."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if {"cgan_dist", "run-folder"} <= set(process.info["cmdline"] or []) and "bash" not in process.name()
+        ]
 
     def ranks(self) -> list[psutil.Process]:
         """The training processes of all jobs, launchers left out."""
@@ -124,15 +131,15 @@ class Cluster:
         return found
 
     @contextmanager
-    def held_until_told(self) -> Iterator[None]:
-        """Inside the block training stands still; it goes on when what the block asked for has sent it a signal."""
-        ranks = self.ranks()
-        for rank in ranks:
-            rank.suspend()
+    def held_until_told(self, processes: list[psutil.Process]) -> Iterator[None]:
+        """Inside the block processes stand still; they go on when what the block asked for has sent them a signal."""
+        for process in processes:
+            process.suspend()
         yield
-        self.wait("a signal", lambda: any(has_signal(rank) for rank in ranks))
-        for rank in ranks:
-            rank.resume()
+        self.wait("a signal", lambda: any(has_signal(process) for process in processes))
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def crash(self, node: int) -> None:
         """A node loses power: its daemon and all processes of its jobs are killed."""

@@ -82,7 +82,7 @@ def test_a_time_limit_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
     run = make_run(finished.cluster)
     number = run.submit("--signal=B:USR1@60")
     run.wait_for_images(SOME)
-    with run.cluster.held_until_told():
+    with run.cluster.held_until_told(run.cluster.ranks()):
         end_soon(run.cluster, number)
     job = run.cluster.wait_for_end(number, run.log)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
@@ -98,7 +98,7 @@ def test_a_preempted_job_goes_on(how: str, finished: Run, make_run: MakeRun, req
     run = make_run(cluster)
     number = run.submit("--partition=low")
     run.wait_for_images(SOME)
-    with cluster.held_until_told():
+    with cluster.held_until_told(cluster.ranks()):
         urgent = preempt(cluster)
     job = cluster.wait_for_end(number, run.log)
     assert cluster.state(urgent) == "COMPLETED"
@@ -121,8 +121,9 @@ def test_a_cancelled_job_leaves_a_checkpoint_and_stays_cancelled(cluster: Cluste
 def test_a_warning_before_the_training_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
     run = make_run(finished.cluster)
     number = run.submit()
-    run.cluster.wait("the check", run.cluster.is_checking)
-    run.cluster.warn(number)
+    run.cluster.wait("the check", lambda: bool(run.cluster.checks()))
+    with run.cluster.held_until_told(run.cluster.checks()):
+        run.cluster.warn(number)
     job = run.cluster.wait_for_end(number, run.log)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
     assert "ended before it trained; starts again" in run.log.read_text()
@@ -133,8 +134,9 @@ def test_a_preemption_before_the_training_is_no_failure(plain_cluster: Cluster, 
     """In a job's grace time Slurm warns its processes, but not its script."""
     run = make_run(plain_cluster, total=160)
     number = run.submit("--partition=low", MAX_STALLS="0")
-    plain_cluster.wait("the check", plain_cluster.is_checking)
-    preempt(plain_cluster)
+    plain_cluster.wait("the check", lambda: bool(plain_cluster.checks()))
+    with plain_cluster.held_until_told(plain_cluster.checks()):
+        preempt(plain_cluster)
     job = plain_cluster.wait_for_end(number, run.log)
     assert job["JobState"] == "COMPLETED", run.log.read_text()
     assert "ended before it trained; starts again" in run.log.read_text()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import psutil
 import torch
 from pydantic import BaseModel
 from torch import nn
 
+from cgan_dist.conditioning.discriminator.base import DiscriminatorWay
 from cgan_dist.config import Config
 from cgan_dist.ema import Ema
 from cgan_dist.schedule import Schedule, value_at
@@ -16,9 +17,20 @@ from cgan_dist.schedule import Schedule, value_at
 GIB = 2**30
 
 
-def scheduled_values(config: Config, images_seen: int) -> dict[str, float]:
-    """Returns `schedule/KEY`, e.g. `schedule/optim/lr`, of each key with a schedule, at this point of the clock."""
-    return {f"schedule/{key}": schedule.at(images_seen) for key, schedule in _schedules(config, "")}
+def scheduled_values(config: Config, ways: Mapping[str, DiscriminatorWay], images_seen: int) -> dict[str, float]:
+    """Returns what follows a schedule, at this point of the clock.
+
+    Args:
+        config: of the run.
+        ways: of D, by name.
+        images_seen: the clock.
+
+    Returns:
+        `schedule/KEY`, e.g. `schedule/optim/lr`, of each key of the config, and `schedule/aux/WAY` of ways' weights.
+    """
+    weights = {name: way.weight for name, way in ways.items()}
+    found = [*_schedules(config, ""), *_schedules(weights, "aux")]
+    return {f"schedule/{key}": schedule.at(images_seen) for key, schedule in found}
 
 
 def ema_values(ema: Ema, generator: nn.Module, config: Config, images_seen: int) -> dict[str, float]:

@@ -184,7 +184,7 @@ class Maintenance:
                 if optimizer.scaler is not None
             }
             | ema_values(step.ema, step.raw_generator, self.config, images_seen)
-            | scheduled_values(self.config, images_seen)
+            | scheduled_values(self.config, step.objective.ways, images_seen)
         )
 
     def _mean_over_ranks(self, own: Tensor) -> Tensor:

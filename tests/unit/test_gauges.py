@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from cgan_dist.conditioning.condition import Layout
+from cgan_dist.conditioning.discriminator.auxiliary import Auxiliary
 from cgan_dist.config import Config
 from cgan_dist.ema import Ema
 from cgan_dist.gauges import GIB, ema_values, memory_values, scheduled_values
+from cgan_dist.schedule import Schedule
 
 MakeConfig = Callable[..., Config]
 
@@ -22,7 +25,7 @@ def test_every_key_with_a_schedule_is_a_number_of_its_own(make_config: MakeConfi
         f"data.augment_probability={linear}",
         "discriminator.args.norm=none",
     )
-    assert scheduled_values(config, 50) == pytest.approx(
+    assert scheduled_values(config, {}, 50) == pytest.approx(
         {
             "schedule/optim/lr": 0.3,
             "schedule/optim/betas/1": 0.3,
@@ -32,13 +35,19 @@ def test_every_key_with_a_schedule_is_a_number_of_its_own(make_config: MakeConfi
     )
 
 
+def test_so_is_a_weight_of_a_way(make_config: MakeConfig) -> None:
+    weight = Schedule(start=1.0, end=0.0, end_images=100, shape="linear")
+    way = Auxiliary(Layout(classes=(3,)), weight=weight)
+    assert scheduled_values(make_config(), {"mine": way}, 25) == {"schedule/aux/mine": 0.75}
+
+
 def test_what_does_not_change_is_not_logged(make_config: MakeConfig) -> None:
-    assert scheduled_values(make_config(), 50) == {}
+    assert scheduled_values(make_config(), {"auxiliary": Auxiliary(Layout(classes=(3,)))}, 50) == {}
 
 
 def test_the_rates_of_one_network_have_their_own_name(make_config: MakeConfig) -> None:
     config = make_config("optim.discriminator={lr: {start: 0.1, end: 0.2, end_images: 100}}")
-    assert scheduled_values(config, 100) == {"schedule/optim/discriminator/lr": 0.2}
+    assert scheduled_values(config, {}, 100) == {"schedule/optim/discriminator/lr": 0.2}
 
 
 def test_the_distance_of_the_average_is_a_share_of_the_weights(make_config: MakeConfig) -> None:

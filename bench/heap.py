@@ -65,7 +65,7 @@ def work(name: str, keep: bool, pipe: Connection) -> None:
     """A process that trains an iteration each time it is asked to, and answers with what it cost."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        with mock.patch("cgan_dist.distributed.keep_freed_memory", keep_freed_memory if keep else bool):
+        with mock.patch("cgan_dist.build.keep_freed_memory", keep_freed_memory if keep else bool):
             trainer = RUNS[name](Path(folder))
         iterate = next_iteration(trainer)
         while pipe.recv():

@@ -30,6 +30,7 @@ from cgan_dist.distributed import (
 )
 from cgan_dist.ema import Ema
 from cgan_dist.evaluation import Evaluator
+from cgan_dist.heap import keep_freed_memory
 from cgan_dist.inputs import Inputs, check_inputs
 from cgan_dist.losses.second_derivative import leaves_autocast_
 from cgan_dist.maintenance import Maintenance
@@ -129,6 +130,8 @@ def build_trainer(config: Config, start_from: Path | None = None) -> Trainer:
     stored = torch.from_numpy(inputs.shards.labels(LABELS_LOOKED_AT))
     distribution = LabelDistribution.of(inputs.label_space.select(stored), seed=config.run.seed)
     accelerator = build_accelerator(inputs.precision, config.train.tf32)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     step = build_step(config, inputs, networks, accelerator)
     if accelerator.num_processes > 1:
         step.settle_buckets(_blank(inputs.spec, stored[: step.share], accelerator.device))

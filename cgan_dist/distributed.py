@@ -24,7 +24,6 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from cgan_dist.errors import UserError
-from cgan_dist.heap import keep_freed_memory
 from cgan_dist.state_buffers import state_buffers
 
 TIMEOUT_MINUTES = 30
@@ -91,8 +90,6 @@ def build_accelerator(precision: str, tf32: bool = True) -> Accelerator:
     warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated", category=FutureWarning)
     # A kernel of one channel has the same order in memory in both layouts; copying its few gradients costs nothing.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
-    if not has_gpu():
-        keep_freed_memory()
     _rejoin_after_restart()
     accelerator = Accelerator(
         mixed_precision=precision,

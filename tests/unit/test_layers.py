@@ -7,9 +7,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "cgan_dist"
 LAYERS = [
-    ["errors", "grid", "padding", "state_buffers"],
-    ["film", "hub", "labels", "randomness", "registry", "schedule", "score", "scoreboard", "slurm", "yaml_text"],
-    ["checkpoint_folder", "interpolation", "sections", "training_film", "truncation", "types"],
+    ["errors", "grid", "heap", "padding", "state_buffers"],
+    ["film", "hub", "labels", "randomness", "schedule", "score", "scoreboard", "slurm", "yaml_text"],
+    ["checkpoint_folder", "explanation", "interpolation", "sections", "training_film", "truncation", "types"],
+    ["registry"],
     ["checkpoint_writer", "config", "snapshot"],
     ["augment", "conditioning", "model_config", "retention", "trackers"],
     ["asked_labels", "checkpoint", "data", "losses", "metrics", "model_folder", "models"],

@@ -28,16 +28,6 @@ FINGERPRINT = "f" * 64
 SIZE = 10_000
 
 
-@pytest.fixture(autouse=True)
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in the place of /dev/shm; nothing is left to be done at the exit of the test process."""
-    folder = tmp_path / "shm"
-    folder.mkdir()
-    monkeypatch.setattr(ram, "SHARED_MEMORY", folder)
-    monkeypatch.setattr(ram.atexit, "register", lambda *_: None)
-    return folder
-
-
 def arrays(seed: int = 0) -> Arrays:
     generator = np.random.default_rng(seed)
     return Arrays(generator.integers(0, 256, (5, 1, 4, 4), dtype=np.uint8), generator.integers(0, 3, 5))

@@ -84,6 +84,7 @@ def test_a_time_limit_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
     run.wait_for_images(SOME)
     with run.cluster.held_until_told(run.cluster.ranks()):
         end_soon(run.cluster, number)
+    run.cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=5")  # or the next attempt's would be as short
     job = run.cluster.wait_for_end(number, run.log)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
     assert "stopped with a checkpoint; starts again" in run.attempts[0]

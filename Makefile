@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SHARDS := data/mnist5k
 RUN := runs/demo
+TEST_WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help setup demo demo-fresh bench test test-long test-slurm test-browser lint types format check clean
+.PHONY: help setup demo demo-fresh bench docs docs-serve test test-long test-slurm \
+	test-browser gpu lint types format check clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,9 +36,9 @@ $(SHARDS)/manifest.json: | $(INSTALLED)
 	cgan-dist prepare mnist5k --out $(SHARDS)
 
 test: setup  ## Run the tests, but those that take minutes each
-	python -m pytest -m "not long and not slurm and not browser"
+	python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile -m "not long and not slurm and not browser and not gpu"
 
-test-long: setup  ## Run the tests that take minutes: thirty kills, ...
+test-long: setup  ## Run the tests that take minutes: kills, signals to many, ...
 	python -m pytest -m long
 
 test-slurm: setup  ## Run the tests on a Slurm cluster that they start here
@@ -44,14 +47,30 @@ test-slurm: setup  ## Run the tests on a Slurm cluster that they start here
 test-browser: setup  ## Drive the playground in Debian's Chromium
 	python -m pytest -m browser
 
-bench: setup  ## Measure loader, decoders, iteration, memory, scaling and start (docs/benchmarks.md)
+gpu: setup  ## Test and measure on this machine's GPU; writes gpu.json (docs/benchmarks.md)
+	python -m pytest -m gpu tests/gpu
+	python bench/step.py --device cuda --iterations 30 --json gpu.json
+
+bench: setup  ## Measure loader, decoders, iteration, draws, memory, scaling, start and metrics (docs/benchmarks.md)
 	python bench/loader.py
+	python bench/millions.py
 	python bench/decoders.py
 	python bench/conditioning.py
 	python bench/step.py
+	python bench/draws.py
 	python bench/heap.py
+	python bench/approximate_penalties.py
 	python bench/scaling.py
 	python bench/resume.py
+	python bench/metrics.py
+
+docs: setup  ## Build the site of the documents into site/, warnings being errors
+	python docs/reference.py
+	mkdocs build
+	@echo "Open $(CURDIR)/site/index.html; make docs-serve has the search too."
+
+docs-serve: setup  ## Serve it on http://127.0.0.1:8000, made anew at every change
+	mkdocs serve --dev-addr 127.0.0.1:8000
 
 lint: setup  ## Check style and spelling
 	ruff check .
@@ -68,4 +87,4 @@ format: setup  ## Bring the code into shape
 check: lint types test  ## Lint, types and the quick tests
 
 clean:  ## Remove what was made, data and runs excepted
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -21,8 +21,8 @@ import click
 import numpy as np
 import torch
 
-from cgan_dist.build import build_trainer
-from cgan_dist.config import load_config
+from cgan_dist.assembly.trainer import build_trainer
+from cgan_dist.config.document import load_config
 from cgan_dist.data.loader import one_step_ahead
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.writer import Plan, write_shards

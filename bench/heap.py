@@ -20,13 +20,13 @@ from unittest import mock
 
 import click
 import torch
-from step import CONFIGS, faces_trainer, next_iteration, noise_shards, original_trainer
+from runs import CONFIGS, ORIGINAL, digits_trainer, faces_trainer, next_iteration, noise_shards
 
-from cgan_dist.build import build_trainer
-from cgan_dist.config import load_config
-from cgan_dist.heap import keep_freed_memory
+from cgan_dist.assembly.trainer import build_trainer
+from cgan_dist.config.document import load_config
 from cgan_dist.labels import ClassLabels
-from cgan_dist.trainer import Trainer
+from cgan_dist.training.heap import keep_freed_memory
+from cgan_dist.training.trainer import Trainer
 
 LARGE = CONFIGS / "original" / "celeba.yaml"
 WARM_UP = 2
@@ -43,7 +43,7 @@ class Cost(NamedTuple):
 
 def digits(folder: Path) -> Trainer:
     """28x28, 64 images an iteration."""
-    return original_trainer(folder)
+    return digits_trainer(ORIGINAL, folder)
 
 
 def faces(folder: Path) -> Trainer:
@@ -65,7 +65,7 @@ def work(name: str, keep: bool, pipe: Connection) -> None:
     """A process that trains an iteration each time it is asked to, and answers with what it cost."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        with mock.patch("cgan_dist.build.keep_freed_memory", keep_freed_memory if keep else bool):
+        with mock.patch("cgan_dist.assembly.trainer.keep_freed_memory", keep_freed_memory if keep else bool):
             trainer = RUNS[name](Path(folder))
         iterate = next_iteration(trainer)
         while pipe.recv():

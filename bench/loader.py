@@ -12,9 +12,10 @@ import itertools
 import os
 import resource
 import shutil
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -24,17 +25,21 @@ import webdataset as wds
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from cgan_dist.data.codecs import decoder
+from cgan_dist.data.adoption import Deal, adopt
+from cgan_dist.data.balance import Asked, Balance
+from cgan_dist.data.codecs import decoder, encode
 from cgan_dist.data.loader import Loader
 from cgan_dist.data.shard_file import EncodedShard
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import InMemory, Source
+from cgan_dist.data.sources.webdataset import load as load_tars
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.labels import ClassLabels
 
 BATCH = 64
 EPOCHS = 20
+ROUNDS = 5
 
 
 def smooth_images(count: int, size: int, channels: int) -> np.ndarray:
@@ -82,12 +87,31 @@ def rate(batches: Iterator[int], seconds: float) -> float:
     return images / spent
 
 
-def ours(folder: Path, cache: str) -> Iterator[int]:
+def ours(folder: Path, cache: str, balance: Asked = "none") -> Iterator[int]:
     """Batches of this loader."""
     shards = ShardSet(Storage(folder), cache)  # type: ignore[arg-type]
     if cache == "ram":
         shards.load_all()
-    return (len(batch.labels) for batch in Loader(shards, batch_size=BATCH, streams=8, seed=0).batches(0))
+    loader = Loader(shards, batch_size=BATCH, streams=8, seed=0, balance=Balance.of(balance, shards))
+    return (len(batch.labels) for batch in loader.batches(0))
+
+
+def write_foreign(images: np.ndarray, labels: np.ndarray, root: Path, encoding: str, suffix: str) -> Path:
+    """Tars of webdataset's own writer, class after class, adopted in place."""
+    root.mkdir()
+    with wds.ShardWriter(f"{root}/{encoding}-%06d.tar", maxcount=len(images) // 8, verbose=0) as shards:
+        for number in np.argsort(labels, kind="stable"):
+            content = encode(images[number], encoding, 95)  # type: ignore[arg-type]
+            shards.write({"__key__": f"{number:06d}", suffix: content, "cls": int(labels[number])})
+    adopt(load_tars(root, "train"), root, Deal())
+    return root
+
+
+def taking_turns(folders: Sequence[Path], seconds: float, turns: int = 5) -> list[float]:
+    """Median rate of this loader over each folder, measured in turns: neighbours come and go on a machine."""
+    batches = [ours(folder, "none") for folder in folders]
+    rates = [[rate(own, seconds / turns) for own in batches] for _ in range(turns)]
+    return [statistics.median(column) for column in zip(*rates, strict=True)]
 
 
 def plain_webdataset(folder: Path, suffix: str) -> Iterator[int]:
@@ -144,6 +168,7 @@ def bench_size(root: Path, size: int, channels: int, count: int, seconds: float)
     raw, encoded = root / "raw", root / encoding
     write_shards(source, raw, Plan(encoding="raw"))
     write_shards(source, encoded, Plan(encoding=encoding))  # type: ignore[arg-type]
+    adopted = write_foreign(images, labels, root / "adopted", encoding, suffix)
     tree = write_folder(images, labels, root / "tree", suffix)
     ways: dict[str, Callable[[], Iterator[int]]] = {
         "ours, RAM": lambda: ours(encoded, "ram"),
@@ -153,7 +178,29 @@ def bench_size(root: Path, size: int, channels: int, count: int, seconds: float)
         f"plain WebDataset, {encoding}": lambda: plain_webdataset(encoded, suffix),
         f"ImageFolder, {encoding}": lambda: folder_loader(tree),
     }
-    return {name: rate(way(), seconds) for name, way in ways.items()}
+    found = {name: rate(way(), seconds) for name, way in ways.items()}
+    own, foreign = taking_turns([encoded, adopted], 2 * seconds)
+    return found | {f"ours, {encoding}, in turns": own, f"adopted, {encoding}, in turns": foreign}
+
+
+def bench_balance(root: Path, size: int, channels: int, count: int, seconds: float) -> dict[str, float]:
+    """Rate of a set with 50 times as many images of one class as of another: `uniform` over as it is.
+
+    The two take turns, and the median of the ratios counts.
+    """
+    images = smooth_images(count, size, channels)
+    labels = np.random.default_rng(0).choice(10, count, p=(tail := 50.0 ** (-np.arange(10) / 9)) / tail.sum())
+    schema = ClassLabels(names=[str(n) for n in range(10)])
+    source = Source(labels=labels, schema=schema, read=InMemory(images), description="unequal")
+    encoding = "png" if channels == 1 else "jpeg"
+    for kind in ("raw", encoding):
+        write_shards(source, root / kind, Plan(encoding=kind))  # type: ignore[arg-type]
+    ways = {"RAM": ("raw", "ram"), "packed": ("raw", "none"), encoding: (encoding, "none")}
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    for _, (name, (folder, cache)) in itertools.product(range(ROUNDS), ways.items()):
+        plain, even = (rate(ours(root / folder, cache, asked), seconds) for asked in ("none", "uniform"))
+        ratios[name].append(even / plain)
+    return {name: float(np.median(found)) for name, found in ratios.items()}
 
 
 def bench_memory(root: Path) -> list[float]:
@@ -170,7 +217,7 @@ def bench_memory(root: Path) -> list[float]:
     return sizes
 
 
-def bench_start(root: Path) -> dict[str, float]:
+def bench_start(root: Path, asked: Asked = "none") -> dict[str, float]:
     """Milliseconds from opening the set to the first batch, fresh and 10 million images into the run; best of 5."""
     folder = root / "raw"
     found = {}
@@ -178,7 +225,9 @@ def bench_start(root: Path) -> dict[str, float]:
         times = []
         for _ in range(5):
             started = time.perf_counter()
-            next(Loader(ShardSet(Storage(folder), "none"), batch_size=BATCH, streams=8, seed=0).batches(position))
+            shards = ShardSet(Storage(folder), "none")
+            balance = Balance.of(asked, shards)
+            next(Loader(shards, batch_size=BATCH, streams=8, seed=0, balance=balance).batches(position))
             times.append(time.perf_counter() - started)
         found[f"at {position:,} images"] = 1000 * min(times)
     return found
@@ -199,13 +248,17 @@ def main(seconds: float) -> None:
             rates = bench_size(place, size, channels, count, seconds)
             for name, value in rates.items():
                 click.echo(f"  {name:28} {value:>12,.0f}")
+            ratios = bench_balance(root / f"unequal-{size}", size, channels, count, seconds / ROUNDS)
+            click.echo("  balance uniform / none:      " + ", ".join(f"{n} {x:.2f}" for n, x in ratios.items()))
         memory = bench_memory(root / "28")
         click.echo(
             f"\nresident MB after epochs 1, 2, 10, {EPOCHS}: "
             + ", ".join(f"{memory[n - 1]:.1f}" for n in (1, 2, 10, EPOCHS))
         )
-        start = bench_start(root / "28")
-        click.echo("first batch: " + ", ".join(f"{ms:.1f} ms {name}" for name, ms in start.items()))
+        for name, asked in (("28", "none"), ("unequal-28", "uniform")):
+            start = bench_start(root / name, asked)  # type: ignore[arg-type]
+            told = ", ".join(f"{ms:.1f} ms {when}" for when, ms in start.items())
+            click.echo(f"first batch, balance {asked}: {told}")
     finally:
         shutil.rmtree(root)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import click
-from step import CONFIGS, digit_shards
+from runs import CONFIGS, digit_shards
 
 sys.path.insert(0, str(CONFIGS.parent))
 from tests.slurm.cluster import Cluster

@@ -20,8 +20,8 @@ from statistics import mean
 import click
 import torch
 
-from cgan_dist.build import build_trainer
-from cgan_dist.config import load_config
+from cgan_dist.assembly.trainer import build_trainer
+from cgan_dist.config.document import load_config
 from cgan_dist.data.loader import one_step_ahead
 
 METRICS = ("label_accuracy", "frechet_distance")

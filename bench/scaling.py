@@ -24,11 +24,12 @@ from typing import Any
 
 import click
 import torch
-from step import BATCH, FACES, counted_operations, digit_shards, faces_trainer, next_iteration, original_trainer
+from runs import BATCH, FACES, ORIGINAL, digit_shards, digits_trainer, faces_trainer, next_iteration
+from step import counted_operations
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cgan_dist.distributed import leave_group
+from cgan_dist.distributed.group import leave_group
 
 ALONE, BESIDE, TOGETHER = "1 process", "2 runs of 1 process, at once", "2 processes"
 LAUNCHER = Path(sys.executable).parent / "accelerate"
@@ -47,7 +48,7 @@ def measure(folder: Path, iterations: int) -> dict[str, Any] | None:
     """
     torch.set_num_threads(1)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    trainer = original_trainer(folder, f"train.batch_size={processes * BATCH}")
+    trainer = digits_trainer(ORIGINAL, folder, f"train.batch_size={processes * BATCH}")
     accelerator, step = trainer.accelerator, trainer.step
     gradients = [
         torch.zeros(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
@@ -129,7 +130,8 @@ def report(found: dict[str, list[dict[str, Any]]]) -> None:
 class Work(TorchDispatchMode):
     """Counts the operations that a GPU would be given one by one, and the bytes that each reads and writes.
 
-    Views and allocations are no work. A tensor counts once in an operation, whatever the operation's kernels do.
+    Views and allocations are no work, nor is what has to do with no tensor, such as the profiler's marks. A tensor
+    counts once in an operation, whatever the operation's kernels do.
     """
 
     def __init__(self) -> None:
@@ -141,7 +143,7 @@ class Work(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         if not func.is_view and not func.overloadpacket.__name__.startswith(("empty", "new_empty", "_unsafe_view")):
             tensors = {id(leaf): leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)}
-            self.operations += 1
+            self.operations += bool(tensors)
             self.moved_bytes += sum(
                 min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())  # expanded ones are less
                 for tensor in tensors.values()

@@ -1,6 +1,6 @@
 """What an iteration costs beside a bare loop, a plain translation of the original program, and its arithmetic.
 
-    python bench/step.py                      # one core: the networks of configs/original/mnist.yaml
+    python bench/step.py                      # one core: configs/original/mnist.yaml, and the small configs/mnist.yaml
     python bench/step.py --device cuda        # one GPU: those of configs/celeba.yaml and celeba_128.yaml
 
 On the CPU: one process, one thread, process time; the variants take turns, so that a busy machine slows all of them
@@ -11,12 +11,11 @@ host would wait for the device. Images are random. Prints the tables of docs/ben
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -24,77 +23,21 @@ import click
 import numpy as np
 import torch
 import torch.nn.functional as F
+from on_gpu import measure_gpu
+from runs import BATCH, CLASSES, CONFIGS, GIGA, ORIGINAL, SMALL, Iterate, digits_trainer, next_iteration
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cgan_dist.build import build_trainer
 from cgan_dist.conditioning.condition import Condition
-from cgan_dist.config import load_config
-from cgan_dist.data.loader import one_step_ahead
-from cgan_dist.data.source import InMemory, Source
-from cgan_dist.data.writer import Plan, write_shards
-from cgan_dist.labels import AttributeLabels, ClassLabels
-from cgan_dist.trainer import Trainer
+from cgan_dist.config.schedule import value_at
+from cgan_dist.data.batch import Batch
+from cgan_dist.training.trainer import Trainer
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-ORIGINAL = CONFIGS / "original" / "mnist.yaml"
-FACES = {64: CONFIGS / "celeba.yaml", 128: CONFIGS / "celeba_128.yaml"}
-PRECISIONS = {
-    "float32": ("train.precision=no", "train.tf32=false"),
-    "TF32": ("train.precision=no", "train.tf32=true"),
-    "bf16": ("train.precision=bf16",),
-    "bf16, compiled": ("train.precision=bf16", "train.compile=true"),
-}
-CLASSES, LATENT_DIM, BATCH = 10, 100, 64
-IMAGES = 512
-WARM_UP, GPU_WARM_UP = 2, 10
+LATENT_DIM = 100
+SMALL_TURNS = 20
+"""Times as many turns where an iteration takes a twentieth."""
+WARM_UP = 2
 SIDE, PRODUCTS = 1024, 10
-GIGA = 1e9
-
-Iterate = Callable[[], None]
-
-
-def noise_shards(folder: Path, size: int, channels: int, schema: ClassLabels | AttributeLabels) -> Path:
-    """Writes random images with random labels, once."""
-    shards = folder / f"shards-{size}x{size}x{channels}"
-    if not shards.exists():
-        generator = np.random.default_rng(0)
-        images = generator.integers(0, 256, (IMAGES, size, size, channels), dtype=np.uint8)
-        high = len(schema.names) if isinstance(schema, ClassLabels) else 2
-        labels = generator.integers(0, high, IMAGES if schema.width is None else (IMAGES, schema.width))
-        labels = labels.astype(schema.dtype)
-        write_shards(Source(labels=labels, schema=schema, read=InMemory(images), description="noise"), shards, Plan())
-    return shards
-
-
-def digit_shards(folder: Path) -> Path:
-    """Writes random images of the digits' size with random classes, once."""
-    return noise_shards(folder, 28, 1, ClassLabels(names=[str(number) for number in range(CLASSES)]))
-
-
-def original_trainer(folder: Path, *overrides: str) -> Trainer:
-    """The original's run over random digits in `folder`."""
-    own = [f"run.dir={folder}", f"data.path={digit_shards(folder)}", "data.workers=0", "tracking.trackers=[]"]
-    return build_trainer(load_config(ORIGINAL, [*own, *overrides]))
-
-
-def faces_trainer(size: int, folder: Path, *overrides: str) -> Trainer:
-    """The run for faces of this size, over random images with random attributes in `folder`, in one pass a step."""
-    config = FACES[size]
-    schema = AttributeLabels(names=load_config(config, []).conditioning.labels.args["names"])
-    own = [f"run.dir={folder}", f"data.path={noise_shards(folder, size, 3, schema)}", "data.workers=0"]
-    return build_trainer(load_config(config, [*own, "tracking.trackers=[]", "train.micro_batch=null", *overrides]))
-
-
-def next_iteration(trainer: Trainer) -> Iterate:
-    """Returns what trains one iteration more: the trainer's step on the loader's batches."""
-    step, batches = trainer.step, one_step_ahead(trainer.loader.batches(0), trainer.accelerator.device)
-
-    def iterate() -> None:
-        step.iterate(batches, trainer.images_seen)
-        trainer.images_seen += step.images_per_iteration
-
-    return iterate
 
 
 class Bare:
@@ -104,33 +47,52 @@ class Bare:
     no Accelerate, no loader, no scalars, no schedule, no check for what is not finite and no average of G.
 
     Args:
-        trainer: whose networks are copied.
-        images: (B, 3, H, W) in [-0.5, 0.5].
-        labels: (B,) int64.
+        trainer: whose networks are copied, and whose plan, rates and distribution of z it has; its loss is the
+            original's.
+        batch: one of its loader's.
     """
 
-    def __init__(self, trainer: Trainer, images: Tensor, labels: Tensor) -> None:
+    def __init__(self, trainer: Trainer, batch: Batch) -> None:
+        self.config, pixels = trainer.config, trainer.step.pixels
         self.G, self.D = copy.deepcopy(trainer.step.raw_generator), copy.deepcopy(trainer.step.raw_discriminator)
+        first, second = (value_at(beta, 0) for beta in self.config.optim.betas)
         self.adam_g, self.adam_d = (
-            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+            torch.optim.Adam(
+                network.parameters(), lr=value_at(self.config.optim.lr, 0), betas=(first, second), fused=True
+            )
             for network in (self.G, self.D)
         )
+        images = pixels.normalize(batch.images, self.config.data.channels)
         self.images = images.contiguous(memory_format=torch.channels_last)
-        self.condition = Condition.of_classes(labels)
+        self.condition = Condition.of_classes(batch.labels)
 
     def __call__(self) -> None:
-        """One iteration of [G, G, D]."""
-        G, D, condition = self.G, self.D, self.condition
-        z = torch.rand(len(self.images), LATENT_DIM) * 2 - 1
-        D.requires_grad_(False)
-        for _ in range(2):
-            F.softplus(-D(G(z, condition), condition).logits).mean().backward()
-            self.adam_g.step()
-            self.adam_g.zero_grad()
-        D.requires_grad_(True)
+        """One iteration of the plan."""
+        z = self.draw()
+        for net in self.config.train.plan:
+            self.step_of_g(z) if net == "G" else self.step_of_d(z)
+            if not self.config.train.share_z:
+                z = self.draw()
+
+    def draw(self) -> Tensor:
+        """(B, Z)."""
+        shape = len(self.images), self.config.generator.latent_dim
+        return torch.randn(shape) if self.config.generator.latent == "normal" else torch.rand(shape) * 2 - 1
+
+    def step_of_g(self, z: Tensor) -> None:
+        """One update of G."""
+        self.D.requires_grad_(False)
+        fake = self.G(z, self.condition)
+        F.softplus(-self.D(fake, self.condition).logits).mean().backward()
+        self.adam_g.step()
+        self.adam_g.zero_grad()
+
+    def step_of_d(self, z: Tensor) -> None:
+        """One update of D."""
+        self.D.requires_grad_(True)
         with torch.no_grad():
-            fake = G(z, condition)
-        on_real, on_fake = D(self.images, condition).logits, D(fake, condition).logits
+            fake = self.G(z, self.condition)
+        on_real, on_fake = (self.D(images, self.condition).logits for images in (self.images, fake))
         (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()).backward()
         self.adam_d.step()
         self.adam_d.zero_grad()
@@ -292,15 +254,15 @@ def on_one_core(rounds: int) -> None:
             torch.mm(a, b, out=product)
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = original_trainer(Path(folder))
-        images, labels = next(trainer.loader.batches(0))
-        images = (images.float() / 255 - 0.5).expand(-1, 3, -1, -1)
+        trainer = digits_trainer(ORIGINAL, Path(folder))
+        batch = next(trainer.loader.batches(0))
+        images = (batch.images.float() / 255 - 0.5).expand(-1, 3, -1, -1)
         ours = next_iteration(trainer)
         variants: dict[str, Iterate] = {
             "this trainer": ours,
-            "bare loop": Bare(trainer, images, labels),
-            "plain translation": Translation(images, labels),
-            "plain translation, no gradient thrown away": Translation(images, labels, frugal=True),
+            "bare loop": Bare(trainer, batch),
+            "plain translation": Translation(images, batch.labels),
+            "plain translation, no gradient thrown away": Translation(images, batch.labels, frugal=True),
         }
         counted = counted_operations(ours)
         found = times(variants | {"products": products}, rounds)
@@ -308,56 +270,30 @@ def on_one_core(rounds: int) -> None:
     needed = needed_operations(BATCH)
     floor = f"{needed / GIGA:.1f} GFLOP at {rate:.1f} GFLOP/s, torch.mm of {SIDE}x{SIDE} float32"
     found[floor] = 1000 * needed / GIGA / rate
-    mine = found["this trainer"]
-    click.echo("\n| | CPU ms an iteration | to this trainer's |\n|---|---|---|")
-    for name, value in found.items():
-        click.echo(f"| {name} | {value:.0f} | {value / mine:.3f} |")
+    show(ORIGINAL, found)
     click.echo(f"\nCounted while this trainer's iteration ran: {counted / GIGA:.1f} GFLOP")
 
 
-def on_one_gpu(size: int, batch: int, name: str, iterations: int, folder: Path) -> str:
-    """Measures one size and precision, in a process of its own, and returns its line of the table."""
-    own = [f"run.name={size}-{list(PRECISIONS).index(name)}", f"train.batch_size={batch}", "data.cache=ram"]
-    trainer = faces_trainer(size, folder, *own, *PRECISIONS[name])
-    iterate = next_iteration(trainer)
-    for _ in range(GPU_WARM_UP):
-        iterate()
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    started = time.perf_counter()
-    for _ in range(iterations):
-        iterate()
-    queued = (time.perf_counter() - started) / iterations
-    torch.cuda.synchronize()
-    spent = (time.perf_counter() - started) / iterations
-    rate, peak = trainer.step.images_per_iteration / spent, torch.cuda.max_memory_allocated() / GIGA
-    waits = where_the_host_waits(iterate, iterations)
-    return f"| {size} | {name} | {rate:,.0f} | {1000 * spent:.1f} | {1000 * queued:.1f} | {peak:.1f} | {waits} |"
+def small_networks(rounds: int) -> None:
+    """Measures the trainer beside the bare loop where the networks are small, and prints the table."""
+    torch.set_num_threads(1)
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = digits_trainer(SMALL, Path(folder))
+        variants = {
+            "this trainer": next_iteration(trainer),
+            "bare loop": Bare(trainer, next(trainer.loader.batches(0))),
+        }
+        show(SMALL, times(variants, SMALL_TURNS * rounds))
 
 
-def where_the_host_waits(iterate: Iterate, iterations: int) -> str:
-    """Iterates while PyTorch forbids waiting for the GPU; returns `nowhere`, or what it says of the first wait."""
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        for _ in range(iterations):
-            iterate()
-    except RuntimeError as error:
-        return str(error).splitlines()[0]
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    return "nowhere"
-
-
-def on_gpu(batch: int, iterations: int) -> None:
-    """Measures the networks for faces in each size and precision, and prints the table."""
-    click.echo(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, batch {batch}\n")
-    columns = ("side", "precision", "images/s", "ms an iteration", "ms to queue it", "peak GB", "host waits")
-    click.echo(f"| {' | '.join(columns)} |\n|" + "---|" * len(columns))
-    each_in_its_own = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)  # Accelerate keeps a precision
-    with tempfile.TemporaryDirectory() as folder, each_in_its_own as pool:
-        for size in FACES:
-            for name in PRECISIONS:
-                click.echo(pool.apply(on_one_gpu, (size, batch, name, iterations, Path(folder))))
+def show(config: Path, found: dict[str, float]) -> None:
+    """Prints one table."""
+    mine = found["this trainer"]
+    name = config.relative_to(CONFIGS)
+    click.echo(f"\n| {name} | CPU ms an iteration | to this trainer's |\n|---|---|---|")
+    for variant, value in found.items():
+        click.echo(f"| {variant} | {value:.1f} | {value / mine:.3f} |")
 
 
 @click.command()
@@ -365,14 +301,16 @@ def on_gpu(batch: int, iterations: int) -> None:
 @click.option("--rounds", default=15, show_default=True, help="On the CPU: turns of each variant.")
 @click.option("--iterations", default=50, show_default=True, help="On the GPU: of each size and precision.")
 @click.option("--batch-size", default=BATCH, show_default=True, help="On the GPU.")
-def main(device: str, rounds: int, iterations: int, batch_size: int) -> None:
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="On the GPU: file to write too.")
+def main(device: str, rounds: int, iterations: int, batch_size: int, json_file: Path | None) -> None:
     """Measures and prints the table of one device."""
     if device == "cpu":
         on_one_core(rounds)
+        small_networks(rounds)
         return
     if not torch.cuda.is_available():
         raise click.UsageError("--device cuda: PyTorch finds no GPU here.")
-    on_gpu(batch_size, iterations)
+    measure_gpu(batch_size, iterations, json_file)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from cgan_dist.bounds import GRID_PIXELS, Refused, regular
+from cgan_dist.fonts import Font, font_for
 
 GAP = 2
 BAND_GAP = 12
@@ -19,7 +24,22 @@ FONT_SIZES = range(12, 8, -1)
 MAX_LINES = 3
 """Lines of a name that are preferred to a smaller font."""
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+def open_grid(path: Path) -> Image.Image:
+    """Opens a grid that a run has drawn; its size is looked at, and nothing is decoded yet.
+
+    Raises:
+        OSError: if it cannot be read or is no PNG; `Refused` if it has more pixels than a grid may have.
+        SyntaxError, ValueError: Pillow's other ways of saying that it is damaged.
+    """
+    try:
+        picture = Image.open(regular(path), formats=["PNG"])
+    except Image.DecompressionBombError as error:  # far beyond the bound
+        raise Refused(path, errno.EFBIG, GRID_PIXELS.exceeded()) from error
+    if (pixels := picture.width * picture.height) > GRID_PIXELS.limit:
+        picture.close()
+        raise Refused(path, errno.EFBIG, GRID_PIXELS.exceeded(pixels))
+    return picture
 
 
 def draw_grid(cells: NDArray[np.uint8], names: Sequence[str], row_names: Sequence[str] = ()) -> Image.Image:
@@ -66,7 +86,7 @@ def captioned(picture: Image.Image, text: str, others: Sequence[str] = ()) -> Im
         text: of the line.
         others: texts of the film's other frames; all are made wide enough for the longest.
     """
-    font = _row_font()
+    font = font_for((text, *others), FONT_SIZES[0])
     longest = math.ceil(max(font.getlength(line) for line in (text, *others))) + 4 * GAP
     strip = Image.new("RGB", (max(picture.width, longest), FONT_SIZES[0] + 3 * GAP), "white")
     ImageDraw.Draw(strip).text((2 * GAP, GAP), text, fill="black", font=font)
@@ -90,25 +110,23 @@ def _band(
         for row in range(rows):
             pixels = np.broadcast_to(cells[row, column], (height, width, 3))
             canvas.paste(Image.fromarray(np.ascontiguousarray(pixels)), (start, top + row * (height + GAP)))
+    row_font = font_for(row_names, FONT_SIZES[0])
     for row, name in enumerate(row_names):
         place = (left - GAP, top + row * (height + GAP) + height / 2)
-        pen.text(place, name, fill="black", anchor="rm", font=_row_font())
+        pen.text(place, name, fill="black", anchor="rm", font=row_font)
     return canvas
 
 
-def _row_font() -> Font:
-    return ImageFont.load_default(FONT_SIZES[0])
-
-
 def _width_of(row_names: Sequence[str]) -> int:
-    longest = max((_row_font().getlength(name) for name in row_names), default=0)
+    font = font_for(row_names, FONT_SIZES[0])
+    longest = max((font.getlength(name) for name in row_names), default=0)
     return int(longest) + 4 * GAP if row_names else 0
 
 
 def _font_for(names: Sequence[str], width: int) -> Font:
-    """Pillow's own font, the largest in which no word is broken and no name has too many lines, or the smallest."""
+    """The largest font in which no word is broken and no name has too many lines, or the smallest."""
     for size in FONT_SIZES:
-        font = ImageFont.load_default(size)
+        font = font_for(names, size)
         words = [word.rstrip() for name in names for word in _words(name)]
         few = all(len(_lines(name, font, width)) <= MAX_LINES for name in names)
         if few and max(map(font.getlength, words), default=0) <= width:

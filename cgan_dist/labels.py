@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from cgan_dist.errors import UserError
+from cgan_dist.errors import UserError, has_control
 
 HISTOGRAM_BINS = 10
 MAX_DIGITS = 17
@@ -25,9 +25,12 @@ def distinct(values: Sequence[float], digits: int) -> list[str]:
     return texts if len(set(texts)) == len(texts) or digits > MAX_DIGITS else distinct(values, digits + 1)
 
 
-def _all_different(names: list[str]) -> list[str]:
+def _plain_and_different(names: list[str]) -> list[str]:
     if len(set(names)) != len(names):
         raise ValueError("expected a different name for each")
+    for name in names:
+        if has_control(name):
+            raise UserError(f"labels: found a control character in the name {name!r}; expected plain text.")
     return names
 
 
@@ -35,7 +38,7 @@ def _as_lists(ranges: list[tuple[float, float]]) -> list[list[float]]:
     return [list(pair) for pair in ranges]  # as JSON gives them back
 
 
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(_all_different)]
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_plain_and_different)]
 
 
 class _Schema(BaseModel):
@@ -70,7 +73,11 @@ class _Schema(BaseModel):
 
 
 class ClassLabels(_Schema):
-    """One of N named classes: (N,) int64, the position of the name."""
+    """One of N named classes: (N,) int64, the position of the name.
+
+    Attributes:
+        names: of the classes, in the order of their numbers.
+    """
 
     kind: Literal["classes"] = "classes"
     names: Names
@@ -95,7 +102,11 @@ class ClassLabels(_Schema):
 
 
 class AttributeLabels(_Schema):
-    """A independent yes/no attributes: (N, A) uint8, each 0 or 1."""
+    """A independent yes/no attributes: (N, A) uint8, each 0 or 1.
+
+    Attributes:
+        names: of the attributes.
+    """
 
     kind: Literal["attributes"] = "attributes"
     names: Names
@@ -119,7 +130,12 @@ class AttributeLabels(_Schema):
 
 
 class ContinuousLabels(_Schema):
-    """D real values, each within its stated range: (N, D) float32."""
+    """D real values, each within its stated range: (N, D) float32.
+
+    Attributes:
+        names: of the values.
+        ranges: (low, high) of each.
+    """
 
     kind: Literal["continuous"] = "continuous"
     names: Names
@@ -200,6 +216,9 @@ class ProductLabels(_Schema):
     """Labels of several kinds at once, such as class x attributes: (N, W) float32, the parts' values side by side.
 
     A class is one value, its number, which float32 holds exactly up to 2^24.
+
+    Attributes:
+        parts: the kinds, at least two.
     """
 
     kind: Literal["product"] = "product"
@@ -209,7 +228,7 @@ class ProductLabels(_Schema):
 
     @model_validator(mode="after")
     def _can_be_told_apart(self) -> ProductLabels:
-        _all_different(self.names)
+        _plain_and_different(self.names)
         if any(part.width is None and len(part.names) > EXACT_IN_FLOAT32 for part in self.parts):
             raise ValueError(f"expected at most {EXACT_IN_FLOAT32:,} classes beside other labels")
         return self
@@ -262,3 +281,13 @@ class ProductLabels(_Schema):
 LabelSchema = Annotated[
     ClassLabels | AttributeLabels | ContinuousLabels | NoLabels | ProductLabels, Field(discriminator="kind")
 ]
+
+
+def parts_of_schema(schema: LabelSchema) -> list[ClassLabels | AttributeLabels | ContinuousLabels | NoLabels]:
+    """The parts of a product, in order; of labels of one kind those themselves."""
+    return list(schema.parts) if isinstance(schema, ProductLabels) else [schema]
+
+
+def names_of_kind(schema: LabelSchema, kind: type[ClassLabels | AttributeLabels | ContinuousLabels]) -> list[str]:
+    """The names in all parts of one kind, in order: that of their entries in a condition."""
+    return [name for part in parts_of_schema(schema) if isinstance(part, kind) for name in part.names]

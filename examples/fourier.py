@@ -15,10 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-from cgan_dist.conditioning.condition import Condition, Layout
-from cgan_dist.conditioning.discriminator.base import DiscriminatorWay
-from cgan_dist.conditioning.generator.base import GeneratorWay
-from cgan_dist.errors import UserError
+from cgan_dist import Condition, DiscriminatorWay, GeneratorWay, Layout, UserError
 
 
 def waves(values: Tensor, frequencies: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
-from cgan_dist.config import Config, load_config  # noqa: E402
+from cgan_dist.config import plugin_path  # noqa: E402
+from cgan_dist.config.document import Config, load_config  # noqa: E402
 from cgan_dist.data.source import InMemory, Source  # noqa: E402
 from cgan_dist.data.writer import Plan, write_shards  # noqa: E402
 from cgan_dist.labels import ClassLabels  # noqa: E402
@@ -90,11 +92,34 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is left in the user's state and cache folders is left in those of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("user")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _import_path() -> list[str]:
+    return sys.path[:]
+
+
 @pytest.fixture(autouse=True)
-def _fresh_accelerate_state() -> None:
-    """Accelerate keeps process-wide state; each test starts without it."""
+def _fresh_import_path(_import_path: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command takes the working folder off the import path, and lets in folders; each test starts without that."""
+    monkeypatch.setattr(sys, "path", _import_path[:])
+    monkeypatch.setattr(plugin_path, "_let_in", [])
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate_state() -> Iterator[None]:
+    """Accelerate keeps process-wide state; each test starts without it, and fixtures of many tests do too."""
     from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
 

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on 127.0.0.1, as far as a model folder needs one: repositories, commits, downloads."""
+"""A Hugging Face Hub on 127.0.0.1, as far as models and data sets need one: repositories, commits, downloads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 TOKEN = "hf_of_the_test"
 COMMIT = "c0ffee" + 34 * "0"
@@ -17,7 +18,8 @@ class Hub(ThreadingHTTPServer):
     """The server; its attributes say what it holds and how it answers.
 
     Attributes:
-        repositories: name to what was committed, path to content.
+        repositories: name to what was committed, path to content; `datasets/user/name` of data sets, with `@branch`
+            behind it for what another branch than main has.
         private: names of private ones.
         refusal: status that every request is answered with; None to serve.
         posted: paths of all POST requests.
@@ -53,10 +55,13 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if self._refused() or path in self.OPEN:
             return self._json({}) if not self.server.refusal else None
-        parts = path.strip("/").split("/")
+        parts = [unquote(part) for part in path.strip("/").split("/")]
         if parts[:2] == ["api", "models"]:
             return self._repository("/".join(parts[2:4]), parts[4:])
-        return self._file("/".join(parts[:2]), parts[2:])
+        if parts[:2] == ["api", "datasets"]:
+            return self._repository("/".join(parts[1:4]), parts[4:])
+        size = 3 if parts[0] == "datasets" else 2
+        return self._file("/".join(parts[:size]), parts[size:])
 
     do_HEAD = do_GET
 
@@ -96,10 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
         files = self.server.repositories.get(repo_id)
         if files is None:
             return self._json({"error": "Repository not found"}, 404, {"X-Error-Code": "RepoNotFound"})
-        if rest[0] == "revision" and rest[1] not in ("main", COMMIT):
+        files = self.server.repositories.get(f"{repo_id}@{rest[1]}", files)
+        if rest[1] not in ("main", COMMIT) and f"{repo_id}@{rest[1]}" not in self.server.repositories:
             return self._json({"error": "Invalid rev id"}, 404, {"X-Error-Code": "RevisionNotFound"})
         if rest[0] == "revision":
-            return self._json({"id": repo_id, "sha": COMMIT, "siblings": [{"rfilename": path} for path in files]})
+            sha = COMMIT if rest[1] in ("main", COMMIT) else hashlib.sha1(rest[1].encode()).hexdigest()
+            self.server.repositories[f"{repo_id}@{sha}"] = files
+            return self._json({"id": repo_id, "sha": sha, "siblings": [{"rfilename": path} for path in files]})
         return self._json(
             [
                 {"type": "file", "path": path, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
@@ -108,8 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _file(self, repo_id: str, rest: list[str]) -> None:
-        content = self.server.repositories[repo_id][rest[-1]]
-        self._send(content, 200, {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'})
+        files = self.server.repositories.get(f"{repo_id}@{rest[1]}") or self.server.repositories[repo_id]
+        content = files["/".join(rest[2:])]
+        commit = rest[1] if f"{repo_id}@{rest[1]}" in self.server.repositories else COMMIT
+        self._send(content, 200, {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'})
 
     def _refused(self) -> bool:
         if self.server.refusal is not None:

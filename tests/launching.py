@@ -18,6 +18,7 @@ def environment() -> dict[str, str]:
     return kept | {
         "OMP_NUM_THREADS": "1",
         "ACCELERATE_USE_CPU": "true",
+        "PYTHONPATH": str(ROOT),  # torch-fidelity installs a package `tests` too
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
 
@@ -57,3 +58,17 @@ def launch(processes: int, script: str | Path, *args: str) -> subprocess.Complet
     done = run(command(processes, script, *args))
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def with_shared_memory(size: str, line: str) -> list[str]:
+    """A shell line in a mount namespace of its own, whose /dev/shm has so much room; `size` as of mount, e.g. 64k."""
+    mounted = f"mount -t tmpfs -o size={size} tmpfs /dev/shm && {line}"
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted]
+
+
+def can_mount() -> bool:
+    """Whether this machine lets us have a mount namespace; many containers do not."""
+    try:
+        return run(with_shared_memory("64k", "true")).returncode == 0
+    except OSError:
+        return False

@@ -7,10 +7,11 @@ gradients reach G through it. `base.Pipeline` applies several in the user's orde
 (Zhao et al. 2020, arXiv:2006.10738) is color, translation, cutout. Values may leave the range; nothing saturates them.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 AUGMENTATIONS = Registry(
     "augmentation",
+    "cgan_dist:Augmentation",
     {
         "color": "cgan_dist.augment.color:Color",
         "cutout": "cgan_dist.augment.cutout:Cutout",

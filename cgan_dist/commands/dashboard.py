@@ -6,19 +6,24 @@ from pathlib import Path
 
 import click
 
-from cgan_dist.command import UserCommand
+from cgan_dist.commands.base import UserCommand
+from cgan_dist.commands.out import OutFile
+from cgan_dist.commands.say import say
 
 
 @click.command(cls=UserCommand)
-@click.option("--project", required=True, help="Of W&B: tracking.project of the runs.")
-@click.option("--entity", help="User or team of W&B; default: that of the account.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write it as JSON instead, without a server.")
+@click.option("--project", required=True, help="Project in W&B: tracking.project of the runs.")
+@click.option("--entity", help="User or team in W&B. Default: that of the account.")
+@click.option("--out", type=OutFile("the dashboard", [".json"]), help="File .json to write instead, without a server.")
 def dashboard(project: str, entity: str | None, out: Path | None) -> None:
-    """Make a view in a W&B project: losses, quality, logits and gradients, speed, samples, alerts."""
+    """Arrange the plots of a project in W&B on one page.
+
+    It is a view of the project, with losses, quality, logits and gradients, speed, samples and alerts.
+    """
     from cgan_dist.trackers.wandb_dashboard import save_dashboard, write_dashboard
 
     if out is None:
-        click.echo(f"Dashboard: {save_dashboard(project, entity)}")
+        say(f"Dashboard: {save_dashboard(project, entity)}")
         return
     write_dashboard(out, project, entity)
-    click.echo(f"Dashboard written to {out}.")
+    say(f"Dashboard written to {out}.")

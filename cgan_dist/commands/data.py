@@ -2,110 +2,199 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from cgan_dist.command import UserCommand
+from cgan_dist.commands.base import UserCommand
+from cgan_dist.commands.code import naming_code
+from cgan_dist.commands.out import OutFile, OutFolder
+from cgan_dist.commands.pair import PART, SIZE
+from cgan_dist.commands.place import Place
+from cgan_dist.commands.say import say
 from cgan_dist.errors import UserError
+from cgan_dist.pictures.picture_file import PICTURES, write_picture
 
 if TYPE_CHECKING:
     from cgan_dist.data.shards import ShardSet
 
 SHEET = "contact-sheet.png"
+CHANNELS: dict[str | None, Literal[1, 3, "same"] | None] = {"1": 1, "3": 3, "same": "same", None: None}
 HISTOGRAM_COLUMNS, HISTOGRAM_ROWS = 40, 200
+UNEQUAL = 5
+"""So many times the images of the smallest class, and the largest one is worth a word."""
+FROM_URLS = ("webdataset",)
+"""Sources that read more than a folder of this machine."""
+OPTIONS = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the source, e.g. attributes=[Smiling]; may be given many times.",
+)
 
 
 @click.command(cls=UserCommand)
-@click.argument("source")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
-@click.option("--source", "folder", type=click.Path(path_type=Path), help="Folder with the files to read.")
+@click.argument("source", callback=naming_code)
+@click.option("--out", required=True, type=OutFolder(), help="Folder to make.")
+@click.option("--source", "folder", type=Place(), help="Folder with the files to read; webdataset takes URLs too.")
 @click.option("--split", default="train", show_default=True, help="train, valid, test or all, where the source has it.")
-@click.option("--shards", default=8, show_default=True, help="How many; a multiple of data.streams mixes best.")
-@click.option("--seed", default=0, show_default=True, help="Of the global shuffle.")
-@click.option("--size", type=click.IntRange(1), help="Crop the centre square and resize it to this side.")
-@click.option("--channels", type=click.Choice(["1", "3"]), help="Turn colour to grey, or repeat grey.")
+@click.option("--shards", default=8, show_default=True, help="Shards to make; a multiple of data.streams mixes best.")
+@click.option("--seed", default=0, show_default=True, help="Another one shuffles the images otherwise.")
+@click.option("--size", type=SIZE, help="Bring every image to this size, e.g. 64 or 96x64. Default: as it is.")
 @click.option(
-    "--encoding", type=click.Choice(["raw", "jpeg", "png", "webp"]), help="Default: raw up to 64 px, else jpeg."
+    "--fit",
+    type=click.Choice(["crop", "pad", "stretch"]),
+    help="With --size: take the middle that has its shape, fill the sides, or stretch. Default: crop.",
 )
-@click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of jpeg and webp.")
-@click.option("--processes", type=click.IntRange(1), help="Default: one per core.")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the source, e.g. attributes=[Smiling]."
+    "--fill", type=click.Choice(["white", "black"]), help="With --fit pad: colour of the sides. Default: white."
 )
+@click.option(
+    "--channels",
+    type=click.Choice(["1", "3", "same"]),
+    help="Turn colour to grey, repeat grey, or refuse a set that has both. Default: repeat grey if any is in colour.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["raw", "jpeg", "png", "webp"]),
+    help="How images are kept. Default: raw up to 64 pixels a side, else jpeg.",
+)
+@click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Quality of jpeg and webp.")
+@click.option("--processes", type=click.IntRange(1), help="Processes that read and encode. Default: one per core.")
+@click.option(
+    "--part",
+    type=PART,
+    help="Write part I of N of the shards, the others elsewhere; when all are written, give the command without it.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="Pictures that cannot be read: name them all and stop, or leave them out and list them in broken.txt.",
+)
+@OPTIONS
 def prepare(
     source: str,
     out: Path,
-    folder: Path | None,
+    folder: Path | str | None,
     split: str,
     options: tuple[str, ...],
     processes: int | None,
+    part: tuple[int, int] | None,
     channels: str | None,
+    fit: str | None,
+    fill: str | None,
+    on_error: Literal["stop", "skip"],
     **plan: Any,
 ) -> None:
-    """Pack a labelled image set into WebDataset shards, with a manifest and a contact sheet.
+    """Pack labelled images into shards to train on.
 
-    SOURCE is mnist5k, mnist, fashion_mnist, cifar10, celeba, folder, csv, jsonl, idx, npz, or package.module:function.
+    They are WebDataset's, with a manifest and a contact sheet beside them. SOURCE is mnist5k, mnist, fashion_mnist,
+    kmnist, emnist, medmnist, cifar10, cifar100, celeba, celeba_hq, folder, csv, jsonl, json, stylegan, huggingface,
+    idx, npz, webdataset, or package.module:function.
     """
     from cgan_dist.data import SOURCES
     from cgan_dist.data.shards import ShardSet
     from cgan_dist.data.storage import Storage
-    from cgan_dist.data.writer import Plan, write_shards
-    from cgan_dist.yaml_text import set_dotted
+    from cgan_dist.data.writer import Part, Plan, write_part, write_shards
 
-    values: dict[str, Any] = {}
-    for option in options:
-        set_dotted(values, option)
-    found = SOURCES.build(source, "SOURCE", values, folder=folder, split=split)
-    write_shards(found, out, Plan(channels=int(channels) if channels else None, **plan), processes)
-    _describe(ShardSet(Storage(out)), out / SHEET)
+    if isinstance(folder, str) and source in SOURCES.table and source not in FROM_URLS:
+        raise UserError(f"--source {folder}: a URL, which {source} does not read, but only {', '.join(FROM_URLS)}.")
+    if fit and plan["size"] is None:
+        raise UserError(f"--fit: found {fit}, but no --size to fit to; add one, e.g. --size 64 or --size 96x64.")
+    if fill and fit != "pad":
+        raise UserError(f"--fill: found {fill}, but nothing is filled without --fit pad; add that, or leave it out.")
+    form: dict[str, Any] = {name: value for name, value in (("fit", fit), ("fill", fill)) if value}
+    found = SOURCES.build(source, "SOURCE", read_options(options), folder=folder, split=split)
+    planned = Plan(channels=CHANNELS[channels], **form, **plan)
+    if part is not None:
+        folder_so_far = write_part(found, out, planned, Part(*part), processes)
+        say(f"Part {Part(*part)} is in {folder_so_far}. When all parts are, give this command once without --part.")
+        return
+    write_shards(found, out, planned, processes, on_error)
+    describe(ShardSet(Storage(out)), out / SHEET)
 
 
 @click.command(cls=UserCommand)
-@click.argument("folder")
+@click.argument("folder", type=Place())
 @click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Where to draw the contact sheet; default: in the folder."
+    "--sheet",
+    type=OutFile("the contact sheet", PICTURES),
+    help="Contact sheet to write, .png, .jpg or .webp. Default: in the folder, or here for a URL.",
 )
-def inspect(folder: str, sheet: Path | None) -> None:
-    """Print what a folder (or URL) of shards holds and draw its contact sheet."""
+def inspect(folder: Path | str, sheet: Path | None) -> None:
+    """Print what a set of shards holds, and draw its contact sheet.
+
+    FOLDER may be a URL.
+    """
     from cgan_dist.data.shards import ShardSet
     from cgan_dist.data.storage import Storage
 
     shards = ShardSet(Storage(folder))
-    _describe(shards, sheet or (Path(SHEET) if shards.storage.is_remote else Path(folder) / SHEET))
+    describe(shards, sheet or (Path(SHEET) if shards.storage.is_remote else Path(folder) / SHEET))
 
 
 @click.command(cls=UserCommand)
-@click.argument("folder")
-def verify(folder: str) -> None:
-    """Read every shard of a folder (or URL) and hold it against the manifest: sha256, every image, every label."""
+@click.argument("folder", type=Place())
+def verify(folder: Path | str) -> None:
+    """Read a whole set of shards, and hold it against its manifest.
+
+    FOLDER may be a URL. The sha256 of every shard, every image and every label are checked.
+    """
     from cgan_dist.data.shards import ShardSet
     from cgan_dist.data.storage import Storage
 
     shards = ShardSet(Storage(folder), cache="none")
     shards.verify()
-    click.echo(f"{folder}: {shards.manifest.count:,} images in {len(shards.manifest.shards)} shards, all as prepared.")
+    say(f"{folder}: {shards.manifest.count:,} images in {len(shards.manifest.shards)} shards, all as prepared.")
 
 
-def _describe(shards: ShardSet, sheet: Path) -> None:
-    from cgan_dist.data.sheet import contact_sheet
+def read_options(options: Sequence[str]) -> dict[str, Any]:
+    """Values of `--option KEY=VALUE`, as YAML reads them."""
+    from cgan_dist.config.yaml_text import set_dotted
+
+    values: dict[str, Any] = {}
+    for option in options:
+        set_dotted(values, option)
+    return values
+
+
+def describe(shards: ShardSet, sheet: Path) -> None:
+    """Prints what a set holds, and draws its contact sheet."""
+    from cgan_dist.data.balance import class_groups
+    from cgan_dist.data.sources.files import shortened
+    from cgan_dist.pictures.contact_sheet import contact_sheet
 
     manifest, image = shards.manifest, shards.manifest.image
-    size = sum(shard.bytes for shard in manifest.shards) / 1e6
-    click.echo(
+    tars = f" of {len(manifest.tars):,} adopted tars" if manifest.tars else ""
+    say(
         f"{shards.storage.location}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} "
-        f"({image.encoding}) in {len(manifest.shards)} shards, {size:.1f} MB\nsource: {manifest.source}\n"
+        f"({image.encoding}) in {len(manifest.shards)} shards{tars}, {manifest.stored_bytes / 1e6:.1f} MB\n"
+        f"source: {manifest.source}\n"
         f"labels: {manifest.labels.kind}"
     )
     widest = max(manifest.histogram.values(), default=0) or 1
     for name, count in islice(manifest.histogram.items(), HISTOGRAM_ROWS):
-        click.echo(f"  {name:24} {count:>9,} {'#' * round(HISTOGRAM_COLUMNS * count / widest)}")
+        say(f"  {name:24} {count:>9,} {'#' * round(HISTOGRAM_COLUMNS * count / widest)}")
     if (more := len(manifest.histogram) - HISTOGRAM_ROWS) > 0:
-        click.echo(f"  and {more:,} more, in {shards.storage.location}'s manifest")
-    try:
-        contact_sheet(shards).save(sheet, format="PNG")
-    except OSError as error:
-        raise UserError(f"{sheet}: cannot write the contact sheet: {error.strerror or error}.") from error
-    click.echo(f"contact sheet: {sheet}")
+        say(f"  and {more:,} more, in {shards.storage.location}'s manifest")
+    if empty := manifest.empty_classes:
+        say(f"without any image, so that nothing can be learned of them: {shortened(empty)}")
+    for group, _ in class_groups(manifest.labels):
+        _describe_unequal({name: images for name in group.names if (images := manifest.histogram.get(name))})
+    write_picture(contact_sheet(shards), sheet)
+    say(f"contact sheet: {sheet}")
+
+
+def _describe_unequal(counts: dict[str, int]) -> None:
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] >= UNEQUAL * counts[least]:
+        say(
+            f"unequal classes: {counts[most] / counts[least]:.0f} times as many images of {most} as of {least}; "
+            "data.balance: sqrt, or uniform, shows the rare ones more often in training"
+        )

@@ -7,27 +7,36 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cgan_dist.command import UserCommand
+from cgan_dist.commands.base import RUN, UserCommand
+from cgan_dist.commands.code import TRUST_OPTION
+from cgan_dist.commands.say import say
 
 if TYPE_CHECKING:
     from cgan_dist.playground.subject import Subject
 
 
 @click.command(cls=UserCommand)
-@click.argument("run", type=click.Path(path_type=Path))
+@RUN
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address of this machine to listen on. Another than the default lets others in; there is no password.",
+    help="Address of this machine to listen on. Another than the default lets others in who know the password: that of "
+    "CGAN_DIST_DEMO_PASSWORD in the environment, or else one that is printed.",
 )
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-def demo(run: Path, host: str, port: int) -> None:
-    """Serve a page that draws from a run folder, a checkpoint or a model folder, until Ctrl-C."""
-    from cgan_dist.distributed import local_device
+@TRUST_OPTION
+def demo(run: Path, host: str, port: int, trust_code: bool) -> None:
+    """Serve a page on this machine that draws from a generator.
+
+    RUN is a run folder, a checkpoint or a model folder. Ctrl-C ends it.
+    """
+    from cgan_dist.distributed.launch import local_device
     from cgan_dist.playground.server import serve
 
-    def ready(subject: Subject) -> None:
-        click.echo(f"{subject.name}: {subject.text}\nhttp://{host}:{port} (Ctrl-C ends it)")
+    def ready(subject: Subject, password: str | None) -> None:
+        say(f"{subject.name}: {subject.text}\nhttp://{host}:{port} (Ctrl-C ends it)")
+        if password is not None:
+            say(f"Password, with any user name: {password}")
 
-    serve(run, host, port, local_device(), ready)
+    serve(run, host, port, local_device(), ready, trust_code)

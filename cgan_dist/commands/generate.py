@@ -6,25 +6,36 @@ from pathlib import Path
 
 import click
 
-from cgan_dist.command import UserCommand
+from cgan_dist.commands.base import RUN, UserCommand
+from cgan_dist.commands.code import TRUST_OPTION, naming
+from cgan_dist.commands.drawing import SEED, TRUNCATION
+from cgan_dist.commands.out import OutFolder
+from cgan_dist.commands.place import LocalPath
+from cgan_dist.commands.say import say
 from cgan_dist.errors import UserError
+from cgan_dist.pictures.picture_file import check_suffix
 
 
 @click.command(cls=UserCommand)
-@click.argument("run", type=click.Path(path_type=Path))
+@RUN
 @click.option("--count", default=10_000, show_default=True, type=click.IntRange(1), help="Images to draw.")
-@click.option("--format", "form", default="folder", show_default=True, help="folder, npz, shards, or module:Class.")
+@naming("--format", "form", default="folder", show_default=True, help="folder, npz, shards, or module:Class.")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the format: shards=16, encoding=png (shards)."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the format; shards takes shards=16 and encoding=png. May be given many times.",
 )
 @click.option(
     "--labels",
     help="Labels that take turns, as for sample. Default: all classes; other labels are drawn as the data has them.",
 )
 @click.option("--as-data", is_flag=True, help="Draw classes, too, as often as the data has them.")
-@click.option("--truncation", type=float, help="Keep every entry of z at most this far from 0, e.g. 0.7.")
-@click.option("--seed", default=0, show_default=True, help="Another one draws other images.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder or npz file to make.")
+@TRUNCATION
+@SEED
+@TRUST_OPTION
+@click.option("--out", required=True, type=LocalPath(), help="Folder to make, or .npz to write.")
 def generate(
     run: Path,
     count: int,
@@ -34,28 +45,36 @@ def generate(
     as_data: bool,
     truncation: float | None,
     seed: int,
+    trust_code: bool,
     out: Path,
 ) -> None:
-    """Draw many images from the EMA generator of a run folder or a checkpoint, and keep them with their labels.
+    """Draw as many images as you like, and keep them with labels.
 
-    Killed, it goes on when the same command is given again, and ends with the same files. Several processes share the
-    work: accelerate launch launch/generate.py RUN ...
+    RUN is a run folder or a checkpoint; its averaged generator (EMA) draws. Killed, it goes on when the same command is
+    given again, and ends with the same files. Several processes share the work:
+
+    accelerate launch launch/generate.py RUN ...
     """
     import torch
 
-    from cgan_dist.checkpoint import find_checkpoint
-    from cgan_dist.distributed import build_accelerator, leave_group, on_main
-    from cgan_dist.generated.request import request_set
-    from cgan_dist.saved import load_sampler
-    from cgan_dist.yaml_text import set_dotted
+    from cgan_dist.assembly.saved import load_sampler
+    from cgan_dist.checkpoints.store import find_checkpoint
+    from cgan_dist.config.yaml_text import set_dotted
+    from cgan_dist.distributed.group import build_accelerator, leave_group
+    from cgan_dist.distributed.main_alone import on_main
+    from cgan_dist.image_sets.request import request_set
+    from cgan_dist.runs.folder import start_logging
 
     if labels is not None and as_data:
         raise UserError("--as-data has no meaning with --labels; give one of them.")
+    _check_out(out, form)
     checkpoint = find_checkpoint(run)
     accelerator = build_accelerator("no", tf32=False)
+    if not accelerator.is_main_process:
+        start_logging(None)
     torch.backends.cudnn.benchmark = False  # an algorithm that the clock chooses need not have the same last bits
     torch.backends.cudnn.deterministic = True
-    sampler = load_sampler(checkpoint, seed, accelerator.device)
+    sampler = load_sampler(checkpoint, seed, accelerator.device, trust_code)
     sampler.truncate(truncation)
     arguments: dict[str, object] = {}
     for option in options:
@@ -70,4 +89,18 @@ def generate(
         return
     if to_do:
         wanted.finish()
-    click.echo(f"{out}: {count:,} images{'' if to_do else ', all there already'} from {checkpoint.folder}")
+    say(f"{out}: {count:,} images{'' if to_do else ', all there already'} from {checkpoint.folder}")
+
+
+def _check_out(out: Path, form: str) -> None:
+    """A set is a file or a folder, by its form; with a plug-in that says neither, the name is the user's affair."""
+    from cgan_dist.image_sets import SET_FORMS
+
+    suffix = getattr(SET_FORMS.resolve(form, "--format"), "suffix", None)
+    try:
+        if suffix:
+            check_suffix(out, [suffix])
+        elif suffix == "":
+            OutFolder().check(out)
+    except UserError as error:
+        raise UserError(f"--out {error} It is what --format {form} makes.") from error

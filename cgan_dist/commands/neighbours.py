@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cgan_dist.command import UserCommand
-from cgan_dist.commands.sample import LABELS, SEED, TRUNCATION
-from cgan_dist.errors import UserError
+from cgan_dist.commands.base import UserCommand
+from cgan_dist.commands.code import naming
+from cgan_dist.commands.drawing import PICTURE, Drawing, drawing_options
+from cgan_dist.commands.place import Place
+from cgan_dist.commands.say import say
+from cgan_dist.pictures.picture_file import write_picture
 
 COLUMNS = 10
 PIXELS = "pixels"
 
 
 @click.command(cls=UserCommand)
-@click.argument("run", type=click.Path(path_type=Path))
-@LABELS
 @click.option("--per-label", default=1, show_default=True, type=click.IntRange(1), help="Samples of each label.")
 @click.option("--k", default=3, show_default=True, type=click.IntRange(1), help="Real images below each sample.")
-@click.option("--features", default=PIXELS, show_default=True, help="What is compared: pixels, classifier, inception.")
-@click.option("--data", type=click.Path(path_type=Path), help="Shards, if they moved since training.")
-@TRUNCATION
-@SEED
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Picture to write, as PNG.")
-def neighbours(
-    run: Path,
-    labels: str | None,
-    per_label: int,
-    k: int,
-    features: str,
-    data: Path | None,
-    truncation: float | None,
-    seed: int,
-    out: Path,
-) -> None:
-    """Draw samples, and below each the real training images that are nearest to it, whatever their labels."""
-    from cgan_dist.checkpoint import find_checkpoint
-    from cgan_dist.distributed import local_device
-    from cgan_dist.features import FEATURES
-    from cgan_dist.neighbours import Embed, draw_neighbours, embedding_of, pixels
-    from cgan_dist.saved import load_sampler, load_shards
-    from cgan_dist.selection import Selection
+@naming("--features", default=PIXELS, show_default=True, help="What is compared: pixels, classifier, inception.")
+@click.option("--data", type=Place(), help="Shards, a folder or a URL. Default: those of training.")
+@drawing_options
+@PICTURE
+def neighbours(per_label: int, k: int, features: str, data: Path | str | None, out: Path, **drawing: Any) -> None:
+    """Draw samples, and below each the nearest real images.
 
-    checkpoint, device = find_checkpoint(run), local_device()
-    sampler = load_sampler(checkpoint, seed, device)
-    sampler.truncate(truncation)
-    space = sampler.label_space
-    reals = Selection(load_shards(checkpoint, data, "--data"), space)
+    RUN is a run folder or a checkpoint; its averaged generator (EMA) draws. All images that it was
+    trained on are looked at, whatever their labels.
+    """
+    from cgan_dist.assembly.saved import load_shards
+    from cgan_dist.distributed.launch import local_device
+    from cgan_dist.evaluation.features import FEATURES
+    from cgan_dist.evaluation.selection import Selection
+    from cgan_dist.pictures.neighbours import Embed, draw_neighbours, embedding_of, pixels
+
+    asked = Drawing(**drawing)
+    space = asked.sampler.label_space
+    reals = Selection(load_shards(asked.checkpoint, data, "--data", asked.trust_code), space)
     reals.shards.verify_if_small()
     embed: Embed = pixels
     if features != PIXELS:
-        embed = embedding_of(FEATURES.build(features, "--features", {}, label_space=space), reals, device)
-    chosen = space.grid(COLUMNS) if labels is None else space.parse(labels)
-    found = draw_neighbours(sampler, reals, chosen, per_label, k, embed)
-    try:
-        found.picture.save(out, format="PNG")
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot write: {error.strerror or error}.") from error
-    click.echo(
+        embed = embedding_of(FEATURES.build(features, "--features", {}, label_space=space), reals, local_device())
+    found = draw_neighbours(asked.sampler, reals, asked.choose(COLUMNS), per_label, k, embed)
+    write_picture(found.picture, out)
+    say(
         f"{out}: median distance in {features} to the nearest of {len(reals):,} real images: {found.of_samples:.4g} "
         f"from samples, {found.of_reals:.4g} from other real images"
     )

@@ -5,7 +5,8 @@ M (k·k, H'·W'), which says what taps fall inside the image at each output posi
 
     conv([x ; c_1·1, ..., c_N·1]) = conv(x) + (sum_n c_n W_n) @ M
 
-and the sum is a row look-up for class labels. It is exact, borders included, and differentiable twice.
+and the sum is a row look-up for class labels. It is exact, borders included, and differentiable twice. Of a 1x1 kernel
+M is all ones, so there the term has no positions at all.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.linear import ConditionLinear, present_as_one
-from cgan_dist.padding import same_padding
+from cgan_dist.conditioning.padding import same_padding, zero_padded
 
 
 class ChannelConv2d(nn.Module):
@@ -65,15 +66,16 @@ class ChannelConv2d(nn.Module):
 
     def forward(self, image: Tensor, joined: Condition) -> Tensor:
         """(B, C, H, W) and what is joined to it -> (B, O, H', W')."""
-        image = F.pad(image, self.padding)
+        image = zero_padded(image, self.padding)
         if self.literal:
             return F.conv2d(self._with_planes(image, joined), self.joined_weight(), self.bias, self.stride)
         features = F.conv2d(image, self.image_weight, self.bias, self.stride)
         if self.share is None:
             return features
-        taps = self.taps.to(features.dtype)
-        kernels = self.share(joined).to(features.dtype).view(len(image), -1, len(taps))  # (B, O, k·k)
-        planes: Tensor = kernels @ taps
+        kernels: Tensor = self.share(joined).to(features.dtype).view(len(image), -1, len(self.taps))  # (B, O, k·k)
+        if len(self.taps) == 1:  # the only tap is always inside: the same at all positions
+            return features + kernels[..., None]
+        planes: Tensor = kernels @ self.taps.to(features.dtype)
         return features + planes.view_as(features)
 
     def joined_weight(self) -> Tensor:
@@ -102,4 +104,4 @@ class ChannelConv2d(nn.Module):
         left, right, top, bottom = self.padding
         height, width = padded.shape[2] - top - bottom, padded.shape[3] - left - right
         planes = joined.vector(self.width).to(padded)[:, :, None, None].expand(-1, -1, height, width)
-        return torch.cat([padded, F.pad(planes, self.padding)], dim=1)
+        return torch.cat([padded, zero_padded(planes, self.padding)], dim=1)

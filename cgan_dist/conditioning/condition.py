@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -18,12 +18,14 @@ class Layout:
     Attributes:
         classes: sizes of one-hot groups; in each, exactly one entry is 1.
         bits: entries that are 0 or 1, any number of them 1.
-        reals: entries of any value, in [-1, 1] where they come from a label.
+        reals: entries of a label's real values, in [-1, 1].
+        learned: real entries that a network makes itself, such as an embedding of the label, or z.
     """
 
     classes: tuple[int, ...] = ()
     bits: int = 0
     reals: int = 0
+    learned: int = 0
 
     @property
     def one_hot(self) -> int:
@@ -33,7 +35,7 @@ class Layout:
     @property
     def values(self) -> int:
         """Entries after the one-hot groups."""
-        return self.bits + self.reals
+        return self.bits + self.reals + self.learned
 
     @property
     def width(self) -> int:
@@ -41,8 +43,8 @@ class Layout:
         return self.one_hot + self.values
 
     def plus_reals(self, count: int) -> Layout:
-        """This layout with so many more real entries at its end."""
-        return Layout(self.classes, self.bits, self.reals + count)
+        """This layout with so many more real entries at its end, which a network makes itself."""
+        return replace(self, learned=self.learned + count)
 
 
 class Condition(NamedTuple):

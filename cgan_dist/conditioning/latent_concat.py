@@ -38,7 +38,7 @@ class LatentConcat(nn.Module):
         if self.literal:
             return F.linear(torch.cat([z, joined.vector(self.width).to(z)], dim=1), self.joined_weight(), self.bias)
         features = F.linear(z, self.latent_weight, self.bias)
-        return features if self.share is None else features + self.share(joined)
+        return features if self.share is None else (features + self.share(joined)).to(features.dtype)
 
     def joined_weight(self) -> Tensor:
         """(F, Z + N): the weight of the equal `nn.Linear`."""

@@ -55,6 +55,11 @@ class ConditionLinear(nn.Module):
             if part is not None:
                 part.copy_(rows)
 
+    def label_rows(self) -> dict[str, range]:
+        """The parameters whose rows are entries of the condition, and which entries."""
+        one_hot, width = self.layout.one_hot, self.layout.width
+        return {"table": range(one_hot), "weight": range(one_hot, width)}
+
     def cut(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) -> the rows of `table` and those of `weight`."""
         return matrix[: self.layout.one_hot], matrix[self.layout.one_hot :]

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from cgan_dist.bounds import STORED_PIXELS
+
 Encoding = Literal["raw", "jpeg", "png", "webp"]
 Picture = NDArray[np.uint8]
 Decoder = Callable[[bytes, Picture | None], Picture]
 """Bytes to an image; where an array is given and fits, the decoder may fill and return it."""
 SUFFIXES: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp"}
-MAX_PIXELS = 1 << 26
 
 
 class CorruptImage(Exception):
@@ -61,7 +62,7 @@ def _simplejpeg_decoder(channels: int) -> Decoder:
     def decode(content: bytes, out: Picture | None = None) -> Picture:
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(content)
-            if height * width > MAX_PIXELS:
+            if height * width > STORED_PIXELS.limit:
                 raise CorruptImage(f"{width}x{height} pixels: a decompression bomb")
             if out is None or out.shape != (height, width, channels):
                 return simplejpeg.decode_jpeg(content, colorspace)  # type: ignore[no-any-return]
@@ -81,7 +82,7 @@ def _pillow_decoder(encoding: Encoding, channels: int) -> Decoder:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 with Image.open(io.BytesIO(content), formats=[encoding]) as picture:
-                    if picture.width * picture.height > MAX_PIXELS:
+                    if picture.width * picture.height > STORED_PIXELS.limit:
                         raise CorruptImage(f"{picture.width}x{picture.height} pixels: a decompression bomb")
                     array = np.asarray(picture.convert(mode))
         except UnidentifiedImageError as error:  # its text is the address of a buffer

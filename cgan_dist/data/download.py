@@ -9,6 +9,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from cgan_dist.bounds import REMOTE_BYTES
 from cgan_dist.errors import UserError
 
 CHUNK_BYTES = 1 << 20
@@ -35,6 +36,7 @@ def download(url: str, target: Path, checksum: str, hint: str, algorithm: Litera
             total = int(response.headers.get("Content-Length") or 0) or None
             with tqdm(total=total, unit="B", unit_scale=True, desc=target.name, leave=False) as progress:
                 while chunk := response.read(CHUNK_BYTES):
+                    REMOTE_BYTES.check(file.tell() + len(chunk), url)
                     file.write(chunk)
                     digest.update(chunk)
                     progress.update(len(chunk))

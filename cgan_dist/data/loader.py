@@ -8,23 +8,42 @@ state is one integer, `images_seen`.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import signal
-from collections.abc import Iterator
+import logging
+import multiprocessing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from logging import LogRecord
+from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from cgan_dist.data.ahead import ahead
+from cgan_dist.data.balance import Balance
+from cgan_dist.data.balanced_order import BalancedOrder
+from cgan_dist.data.batch import Batch
 from cgan_dist.data.order import StreamOrder
 from cgan_dist.data.shards import OpenShard, ShardSet
+from cgan_dist.data.workers import (
+    START_METHOD,
+    begin,
+    nothing_of_main,
+    refusals_explained,
+    shared,
+    start_server,
+    take_down_log,
+    watched,
+)
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels
-from cgan_dist.types import Batch
 
 PREFETCH_BATCHES = 4
-GRACE_SECONDS = 30
+JOINED_BATCHES = 2
 
 
 class Loader:
@@ -39,6 +58,7 @@ class Loader:
         world_size: all processes.
         workers: loader processes of this rank; more than its streams are not started.
         pin_memory: page-lock batches for the copy to a GPU.
+        balance: of the same set: how often its classes are seen; null: as often as they occur.
     """
 
     def __init__(
@@ -52,6 +72,7 @@ class Loader:
         world_size: int = 1,
         workers: int = 0,
         pin_memory: bool = False,
+        balance: Balance | None = None,
     ) -> None:
         share = streams // world_size
         self.shards = shards
@@ -60,87 +81,125 @@ class Loader:
         self.streams = streams
         self.workers = min(workers, share)
         self.pin_memory = pin_memory
+        self.balance = balance
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Changes the order of the data, for batches that are asked for from now on."""
-        self.order = StreamOrder([shard.count for shard in self.shards.manifest.shards], self.streams, seed)
+        counts = [shard.count for shard in self.shards.manifest.shards]
+        balance = self.balance
+        self.order = BalancedOrder(balance, self.streams, seed) if balance else StreamOrder(counts, self.streams, seed)
 
-    def batches(self, images_seen: int) -> Iterator[Batch]:
+    def batches(self, images_seen: int) -> Generator[Batch, None, None]:
         """Yields this rank's batches, for ever, from the global position `images_seen` on.
 
-        Every rank calls it; there is no communication. Images are (B, C, H, W) uint8 on the CPU.
+        Every rank calls it; there is no communication. Images are (B, C, H, W) uint8 on the CPU. Workers run until the
+        generator is closed; a thread joins and page-locks what they hand over, ahead of time.
 
         Raises:
             UserError: if a shard is not what the manifest says.
         """
         dataset = _RankStreams(self, images_seen // self.streams)
-        items: Iterator[Batch | UserError] = iter(dataset)
         if self.workers:
+            yield from ahead(self._joined(self._start_workers(dataset)), JOINED_BATCHES)
+        else:
+            yield from self._joined(iter(dataset))
+
+    def _start_workers(self, dataset: _RankStreams) -> Iterator[_Item]:
+        start_server()
+        others = multiprocessing.active_children()
+        with nothing_of_main(), refusals_explained():
             items = iter(
                 DataLoader(
                     dataset,
                     batch_size=None,
                     num_workers=self.workers,
                     prefetch_factor=PREFETCH_BATCHES,
-                    worker_init_fn=_leave_signals_to_the_trainer,
+                    multiprocessing_context=START_METHOD,
+                    worker_init_fn=begin,
                 )
             )
+        return watched(items, [child for child in multiprocessing.active_children() if child not in others])
+
+    def _joined(self, items: Iterator[_Item]) -> Generator[Batch, None, None]:
+        """A batch is one item of each worker; what they have logged is logged here."""
         while True:
-            parts = list(itertools.islice(items, max(self.workers, 1)))
-            batch = _joined(parts)
+            parts = []
+            for content, said in itertools.islice(items, max(self.workers, 1)):
+                for record in said:
+                    _log(record)
+                if isinstance(content, UserError):
+                    raise content
+                parts.append(content)
+            images, labels = map(_rows, zip(*parts, strict=True))
+            batch = Batch(images.permute(0, 3, 1, 2), labels)  # a view: copying to that order is left to the device
             yield Batch(*(column.pin_memory() for column in batch)) if self.pin_memory else batch
 
 
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Outlives signals to the whole process group for as long as a checkpoint takes.
+def _log(record: LogRecord) -> None:
+    logger = logging.getLogger(record.name)
+    if logger.isEnabledFor(record.levelno):
+        logger.handle(record)
 
-    Launchers and schedulers signal workers too, and a worker that obeyed at once would take the trainer down with it.
-    SIGTERM, by which Python ends workers that are left over, is obeyed after a grace period.
+
+def _rows(parts: Sequence[Tensor]) -> Tensor:
+    """Joins by NumPy, on one core: PyTorch would take all of them, and they are the trainer's."""
+    return parts[0] if len(parts) == 1 else torch.from_numpy(np.concatenate([part.numpy() for part in parts]))
+
+
+def one_step_ahead(batches: Generator[Batch, None, None], device: torch.device) -> Generator[Batch, None, None]:
+    """Moves each batch to the device while the one before it is used; from pinned memory the copy costs no wait.
+
+    Closes `batches` when it is closed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends a process
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE_SECONDS))
+    with contextlib.closing(batches):
+        moved = (Batch(*(column.to(device, non_blocking=True) for column in batch)) for batch in batches)
+        for current, _ in itertools.pairwise(moved):
+            yield current
 
 
-def _joined(parts: list[Batch | UserError]) -> Batch:
-    batches = []
-    for part in parts:
-        if isinstance(part, UserError):
-            raise part
-        batches.append(part)
-    return batches[0] if len(batches) == 1 else Batch(*(torch.cat(column) for column in zip(*batches, strict=True)))
+class _Item(NamedTuple):
+    """What one worker hands over at a time.
+
+    Attributes:
+        content: (N, H, W, C) uint8 images of its streams, in stream order, and their labels; or what has ended it:
+            raised in a worker it would arrive wrapped in a traceback.
+        said: what it has logged since its last item.
+    """
+
+    content: tuple[Tensor, Tensor] | UserError
+    said: list[LogRecord]
 
 
-def one_step_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Moves each batch to the device while the one before it is used; from pinned memory the copy costs no wait."""
-    moved = (Batch(*(column.to(device, non_blocking=True) for column in batch)) for batch in batches)
-    for current, _ in itertools.pairwise(moved):
-        yield current
-
-
-class _RankStreams(IterableDataset[Batch | UserError]):
-    """One item a step: the images of this worker's streams, in stream order; an error is handed over as an item."""
+class _RankStreams(IterableDataset[_Item]):
+    """The items of this worker's streams; of all the rank's streams where there are no workers."""
 
     def __init__(self, loader: Loader, position: int) -> None:
         self.loader = loader
         self.position = position
 
-    def __iter__(self) -> Iterator[Batch | UserError]:
+    def __iter__(self) -> Iterator[_Item]:
         worker = get_worker_info()
         worker_id, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        said = take_down_log() if worker else SimpleQueue[LogRecord]()
+        # Now, for the thread that hands items over could tell nobody that there is no room for them.
+        place: Callable[[Tensor], Tensor] = shared if worker else (lambda tensor: tensor)
         own = np.array_split(np.asarray(self.loader.own_streams), workers)[worker_id]
         readers = [_StreamReader(self.loader, int(stream), self.position) for stream in own]
         count, image = self.loader.images_per_stream, self.loader.shards.manifest.image
+        shape = image.height, image.width, image.channels
         try:
             while True:
-                images = np.empty((count * len(readers), image.height, image.width, image.channels), np.uint8)
-                labels = [reader.fill(images[n * count : (n + 1) * count]) for n, reader in enumerate(readers)]
-                # a view: the copy to (C, H, W) order is left to the device
-                yield Batch(torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(np.concatenate(labels)))
-        except UserError as error:  # raised in a worker it would arrive wrapped in a traceback
-            yield error
+                images = place(torch.empty((len(readers) * count, *shape), dtype=torch.uint8))
+                rows = images.numpy()
+                labels = [reader.fill(rows[n * count : (n + 1) * count]) for n, reader in enumerate(readers)]
+                yield _Item((images, place(torch.from_numpy(np.concatenate(labels)))), _emptied(said))
+        except UserError as error:
+            yield _Item(error, _emptied(said))
+
+
+def _emptied(said: SimpleQueue[LogRecord]) -> list[LogRecord]:
+    return [said.get() for _ in range(said.qsize())]
 
 
 class _StreamReader:

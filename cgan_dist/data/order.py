@@ -47,8 +47,11 @@ class StreamOrder:
 
     def _cycle(self, stream: int, cycle: int) -> Iterator[tuple[int, int]]:
         """Yields the (turn, shard) pairs of one cycle of a stream."""
-        deal = numpy_generator(self.seed, "shards", cycle).permutation(len(self.counts))
-        for turn in range(self.streams):
-            hand = deal[(stream + turn) % self.streams :: self.streams]
+        for turn, hand in enumerate(self._hands(stream, cycle)):
             for shard in numpy_generator(self.seed, "hand", stream, cycle, turn).permutation(hand):
                 yield turn, int(shard)
+
+    def _hands(self, stream: int, cycle: int) -> list[NDArray[np.int64]]:
+        """The shards that a stream plays in each turn of a cycle."""
+        deal = numpy_generator(self.seed, "shards", cycle).permutation(len(self.counts))
+        return [deal[(stream + turn) % self.streams :: self.streams] for turn in range(self.streams)]

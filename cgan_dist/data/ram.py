@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import shutil
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgan_dist.data.shard_file import Arrays
+from cgan_dist.data.shared_memory import clear_abandoned, folder_named, free_bytes, join
 
-SHARED_MEMORY = Path("/dev/shm")
 AUTO_BYTES = 4 << 30
 FREE_SHARE = 0.5
+NAME_LETTERS = 32
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +23,8 @@ logger = logging.getLogger(__name__)
 class RamCache:
     """Arrays by shard number: memory-mapped files in /dev/shm where there is room, else private memory.
 
-    Whoever decodes a shard first writes it; a name appears only when the file is whole. The process that made the
-    cache removes the files when it ends; readers that have them open keep them.
+    Whoever decodes a shard first writes it; a name appears only when the file is whole. The folder goes with the last
+    process that uses it. What travels to another process is its name: there the arrays are found, or decoded again.
 
     Args:
         fingerprint: of the manifest and of how damage is handled; names the folder.
@@ -36,14 +34,27 @@ class RamCache:
     def __init__(self, fingerprint: str, total_bytes: int) -> None:
         self.private: dict[int, Arrays] = {}
         self.folder: Path | None = None
-        folder = SHARED_MEMORY / f"cgan_dist-{os.getuid()}-{fingerprint[:32]}"
+        self.total_bytes = total_bytes
+        if (free := free_bytes()) is None:  # only Linux has it
+            return
+        clear_abandoned()
+        folder = folder_named(fingerprint[:NAME_LETTERS])
         try:  # where others have filled the folder already, free space says nothing
-            if folder.exists() or total_bytes < FREE_SHARE * shutil.disk_usage(SHARED_MEMORY).free:
-                _make_own(folder)
+            if folder.exists() or total_bytes < FREE_SHARE * free:
+                join(folder)
                 self.folder = folder
-                atexit.register(_remove, folder, os.getpid())
         except OSError as error:
             logger.info("%s: decoded shards are not shared (%s).", folder, error)
+
+    @property
+    def missing_bytes(self) -> int:
+        """What is still to be put into shared memory."""
+        if self.folder is None:
+            return 0
+        return max(0, self.total_bytes - sum(path.stat().st_size for path in self.folder.glob("*.npy")))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"private": {}}
 
     def get(self, index: int) -> Arrays | None:
         """Returns a shard that some process has put here, or None."""
@@ -59,7 +70,7 @@ class RamCache:
         """Keeps a shard and returns it as others will see it."""
         if self.folder is not None:
             try:
-                _make_own(self.folder)  # another process that used it may have ended meanwhile
+                join(self.folder)  # a worker claims it here first; and somebody may have removed it
                 for kind, array in zip(("images", "labels"), arrays, strict=True):
                     _save(self.folder / f"{index}.{kind}.npy", array)
                 return self.get(index) or arrays
@@ -70,14 +81,6 @@ class RamCache:
         return arrays
 
 
-def _make_own(folder: Path) -> None:
-    """Makes the folder, or raises OSError if it is somebody else's: those are never trusted."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        raise PermissionError("it belongs to somebody else")
-
-
 def _save(path: Path, array: NDArray[Any]) -> None:
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -86,8 +89,3 @@ def _save(path: Path, array: NDArray[Any]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # not in a forked loader worker
-        shutil.rmtree(folder, ignore_errors=True)

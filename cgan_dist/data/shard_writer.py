@@ -7,6 +7,7 @@ import io
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import webdataset as wds
@@ -23,28 +24,32 @@ PACK = 256
 
 def write_shard(
     path: Path,
-    images: Iterable[NDArray[np.uint8]],
-    labels: Labels,
+    samples: Iterable[tuple[NDArray[np.uint8], Any]],
     schema: LabelSchema,
     image: ImageFormat,
     quality: int,
-) -> Shard:
+) -> Shard | None:
     """Writes a tar file and, for encoded images, its index; each appears only when it is whole.
 
     Args:
         path: of the tar file; the index goes beside it.
-        images: (H, W, C) uint8 each, all of the format's shape; consumed once.
-        labels: of these images.
+        samples: images (H, W, C) uint8, all of the format's shape, each with its label; consumed once.
         schema: of the labels.
         image: the format.
         quality: of JPEG and WebP.
+
+    Returns:
+        What was written, or nothing if there was no sample.
     """
     partial = path.with_suffix(".part")
     with partial.open("wb") as file, wds.TarWriter(file, mtime=0, encoder=False) as tar:
         if image.encoding == "raw":
-            _write_packs(tar, path.stem, list(images), labels)
+            labels = _write_packs(tar, path.stem, list(samples))
         else:
-            _write_members(tar, path.stem, images, labels, schema, image, quality)
+            labels = _write_members(tar, path.stem, samples, schema, image, quality)
+    if labels is None:
+        partial.unlink()
+        return None
     index = None
     if image.encoding != "raw":
         content = _npy(_index(partial, labels, schema, SUFFIXES[image.encoding]))
@@ -57,27 +62,37 @@ def write_shard(
     return Shard(name=path.name, count=len(labels), bytes=path.stat().st_size, sha256=sha256, index=index)
 
 
-def _write_packs(tar: wds.TarWriter, stem: str, images: list[NDArray[np.uint8]], labels: Labels) -> None:
-    for start in range(0, len(images), PACK):
+def _write_packs(tar: wds.TarWriter, stem: str, samples: list[tuple[NDArray[np.uint8], Any]]) -> Labels | None:
+    labels = _joined([label for _, label in samples])
+    if labels is None:
+        return None
+    for start in range(0, len(samples), PACK):
         pack = slice(start, start + PACK)
-        members = {IMAGES: _npy(np.stack(images[pack])), LABELS: _npy(labels[pack])}
+        members = {IMAGES: _npy(np.stack([image for image, _ in samples[pack]])), LABELS: _npy(labels[pack])}
         tar.write({"__key__": f"{stem}-{start:06d}"} | members)
+    return labels
 
 
 def _write_members(
     tar: wds.TarWriter,
     stem: str,
-    images: Iterable[NDArray[np.uint8]],
-    labels: Labels,
+    samples: Iterable[tuple[NDArray[np.uint8], Any]],
     schema: LabelSchema,
     image: ImageFormat,
     quality: int,
-) -> None:
-    for number, (picture, label) in enumerate(zip(images, labels, strict=True)):
+) -> Labels | None:
+    labels = []
+    for number, (picture, label) in enumerate(samples):
+        labels.append(label)
         members = {SUFFIXES[image.encoding]: encode(picture, image.encoding, quality)}
         if schema.width != 0:
             members["json"] = label_json(label)
         tar.write({"__key__": f"{stem}-{number:06d}"} | members)
+    return _joined(labels)
+
+
+def _joined(labels: list[Any]) -> Labels | None:
+    return np.stack(labels) if labels else None
 
 
 def _index(path: Path, labels: Labels, schema: LabelSchema, suffix: str) -> NDArray[np.void]:

@@ -6,11 +6,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgan_dist.data.adopted_shard import AdoptedShard, Tars
 from cgan_dist.data.manifest import File, Manifest, Shard
 from cgan_dist.data.ram import AUTO_BYTES, RamCache
 from cgan_dist.data.shard_file import (
@@ -18,16 +19,21 @@ from cgan_dist.data.shard_file import (
     BadImage,
     DecodedShard,
     EncodedShard,
+    PackedShard,
     ShardData,
     check_encoded,
+    index_labels,
     read_raw,
 )
+from cgan_dist.data.shared_memory import free_bytes
 from cgan_dist.data.storage import Storage
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels
 
 VERIFY_AT_START_BYTES = 1 << 28
 EXAMPLE_SHARDS = 4
+MOST_OPEN = 64
+"""Files that one process keeps open at most: it may have 1,024, and a shard's index takes memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,13 +78,31 @@ class ShardSet:
         size = self.manifest.decoded_bytes
         keep = cache == "ram" or (cache == "auto" and size < AUTO_BYTES)
         self._ram = RamCache(f"{on_error}-{self.manifest.fingerprint}", size) if keep else None
+        self._tars = None if self.manifest.tars is None else Tars(storage, self.manifest.tars)
         self._trusted: set[str] = set()
+        self._kept_open: dict[int, ShardData] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept_open": {}}
 
     @property
     def cache_folder(self) -> Path:
         """A local folder for what is learned from this set, e.g. a classifier."""
         storage = self.storage
         return storage.cache / self.manifest.fingerprint if storage.is_remote else Path(storage.location) / ".cache"
+
+    def keep_free(self, wanted_bytes: int) -> int | None:
+        """Sees that so much of shared memory stays free, if need be by leaving decoded shards out of it.
+
+        Returns:
+            What is free of it and not meant for decoded shards; None where the system has none.
+        """
+        free = free_bytes()
+        if free is None or self._ram is None:
+            return free
+        if free - self._ram.missing_bytes < wanted_bytes:
+            self._ram.folder = None
+        return free - self._ram.missing_bytes
 
     def open(self, index: int) -> OpenShard:
         """Opens shard `index` or, where damage is skipped, the next good one in its place.
@@ -134,6 +158,23 @@ class ShardSet:
                 break
         return np.concatenate(found)
 
+    def labels_of(self, index: int) -> Labels:
+        """Returns the labels of one shard; no picture is decoded, and nothing kept.
+
+        Raises:
+            UserError: at any damage: another shard's labels cannot stand in for these.
+        """
+        facts, schema = self.manifest.shards[index], self.manifest.labels
+        if self._tars is not None:
+            labels = self._adopted(self._trusted_path(facts)).labels
+        elif facts.index is None:
+            labels = PackedShard(self.storage.local_path(facts), self.manifest.image, schema).labels
+        else:
+            labels = index_labels(self._trusted_path(facts.index), schema)
+        if len(labels) != facts.count:
+            raise UserError(f"{self.storage.join(facts.name)}: {len(labels)} labels, the manifest says {facts.count}.")
+        return labels
+
     def examples(
         self, wanted: Sequence[Callable[[Labels], NDArray[np.bool_]]], each: int, generator: np.random.Generator
     ) -> NDArray[np.uint8]:
@@ -176,6 +217,8 @@ class ShardSet:
             UserError: at the first damage, or with `skip` when there is more than is tolerated.
         """
         self.check_files()
+        for tar in (self.manifest.tars or []) if not self.skips else []:  # else it is its images that count
+            self._trusted_path(tar)
         for index, shard in enumerate(self.manifest.shards):
             try:
                 bad = self._verify_shard(shard)
@@ -189,7 +232,7 @@ class ShardSet:
 
     def verify_if_small(self) -> None:
         """Verifies sets below 256 MiB; larger ones are checked shard by shard as they are opened."""
-        if sum(shard.bytes for shard in self.manifest.shards) < VERIFY_AT_START_BYTES and not self.storage.is_remote:
+        if self.manifest.stored_bytes < VERIFY_AT_START_BYTES and not self.storage.is_remote:
             self.verify()
         else:
             self.check_files()
@@ -197,18 +240,29 @@ class ShardSet:
     def _load(self, index: int) -> ShardData:
         if self._ram is not None and (kept := self._ram.get(index)) is not None:
             return DecodedShard(kept)
+        if index in self._kept_open:
+            return self._kept_open[index]
         facts = self.manifest.shards[index]
         path = self._trusted_path(facts)
         data: ShardData
-        if facts.index is None:
-            data = DecodedShard(read_raw(path, self.manifest.image, self.manifest.labels))
+        if self._tars is not None:
+            data = self._adopted(path)
+        elif facts.index is None:
+            data = PackedShard(path, self.manifest.image, self.manifest.labels)
         else:
             data = EncodedShard(path, self._trusted_path(facts.index), self.manifest.image, self.manifest.labels)
         if len(data.labels) != facts.count:
             raise UserError(f"{path}: holds {len(data.labels)} images, the manifest says {facts.count}.")
         if self._ram is None:
+            self._keep_open(index, data)
             return data
         return DecodedShard(self._ram.put(index, self.take(OpenShard(index, data), np.arange(facts.count))))
+
+    def _keep_open(self, index: int, data: ShardData) -> None:
+        """Keeps a file's map and index, for orders that come back to a shard after a few of its images."""
+        if len(self._kept_open) >= MOST_OPEN:
+            del self._kept_open[next(iter(self._kept_open))]
+        self._kept_open[index] = data
 
     def _trusted_path(self, file: File) -> Path:
         """A file on this machine whose sha256 this process has checked."""
@@ -224,9 +278,16 @@ class ShardSet:
             self._trusted.add(file.name)
         return path
 
+    def _adopted(self, path: Path) -> AdoptedShard:
+        assert self._tars is not None
+        return AdoptedShard(path, self._tars, self.manifest.image, self.manifest.labels)
+
     def _verify_shard(self, shard: Shard) -> list[tuple[int, BadImage]]:
         path, image, schema = self._trusted_path(shard), self.manifest.image, self.manifest.labels
-        if shard.index is None:
+        if self._tars is not None:
+            opened_list = self._adopted(path)
+            count, bad = len(opened_list.labels), opened_list.check()
+        elif shard.index is None:
             count, bad = len(read_raw(path, image, schema).labels), list[tuple[int, BadImage]]()
         else:
             opened = EncodedShard(path, self._trusted_path(shard.index), image, schema)
@@ -272,4 +333,5 @@ class ShardSet:
             ) from error
 
     def _files(self) -> list[File]:
-        return [file for shard in self.manifest.shards for file in (shard, shard.index) if file is not None]
+        files = [file for shard in self.manifest.shards for file in (shard, shard.index) if file is not None]
+        return [*(self.manifest.tars or []), *files]

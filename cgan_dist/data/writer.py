@@ -1,37 +1,43 @@
 """A source to WebDataset shards: shuffled once, cut evenly, written by several processes, resumable, atomic.
 
 Everything is written to `OUT.partial`; a finished shard leaves a note there, so that a second run of the same plan goes
-on after a kill. OUT appears only when it is whole.
+on after a kill. OUT appears only when it is whole. Several machines may each write a part of the shards there; the run
+that is given no part then finds them done.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
-import shutil
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from cgan_dist.data.codecs import Encoding
-from cgan_dist.data.manifest import MANIFEST, ImageFormat, Manifest, Shard
-from cgan_dist.data.shard_writer import write_shard
+from cgan_dist.data.deal import deal
+from cgan_dist.data.fitting import Fill, Fitting, Way
+from cgan_dist.data.manifest import MANIFEST, ImageFormat, Manifest
+from cgan_dist.data.partial import BROKEN, check_unused, disk, join_partial, open_partial
+from cgan_dist.data.shard_task import ColourAmongGrey, ShardTask, Written, read_or_cause
 from cgan_dist.data.source import InMemory, Source
+from cgan_dist.data.workers import apart_from_working_folder, end_with_parent
 from cgan_dist.errors import UserError
-from cgan_dist.randomness import numpy_generator
 
-PLAN = "plan.json"
+Task = tuple[int, NDArray[np.int64]]
+"""Number of a shard, and its images."""
+NAMED = 20
+"""Broken images that an error names; the file names all."""
+logger = logging.getLogger(__name__)
 MAX_RAW_SIDE = 64
 """Images up to this size are packed as raw pixels, larger ones are encoded, unless told otherwise."""
 
@@ -43,64 +49,166 @@ class Plan:
     Attributes:
         shards: how many; at most one per image. Their counts differ by at most one.
         seed: of the global shuffle.
-        size: crop the centre square and resize it to this side, in pixels; null keeps every image as it is.
-        channels: 1 turns colour to grey, 3 repeats grey; null keeps what the first image has.
+        size: width and height that every image is brought to, in pixels; null keeps every image as it is.
+        fit: how, see `Fitting`.
+        fill: likewise.
+        channels: 1 turns colour to grey, 3 repeats grey, `same` refuses a set that has both; null repeats grey as
+            soon as one image is in colour.
         encoding: `raw`, `jpeg`, `png`, `webp`; null is `raw` up to 64 pixels and `jpeg` above.
         quality: of JPEG and WebP.
     """
 
     shards: int = 8
     seed: int = 0
-    size: int | None = None
-    channels: int | None = None
+    size: tuple[int, int] | None = None
+    fit: Way = "crop"
+    fill: Fill = "white"
+    channels: Literal[1, 3, "same"] | None = None
     encoding: Encoding | None = None
     quality: int = 95
 
+    @property
+    def fitting(self) -> Fitting:
+        """What brings an image to the planned form."""
+        channels = None if self.channels == "same" else self.channels
+        return Fitting(size=self.size, way=self.fit, fill=self.fill, channels=channels)
 
-def write_shards(source: Source, out: Path, plan: Plan, processes: int | None = None) -> Manifest:
+
+@dataclass(frozen=True)
+class Part:
+    """A share of the shards, of several that are written at once.
+
+    Attributes:
+        number: from 1.
+        of: how many parts there are.
+    """
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def write_shards(
+    source: Source,
+    out: Path,
+    plan: Plan,
+    processes: int | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+) -> Manifest:
     """Writes shards and manifest to a new folder.
+
+    Every image is tried, whether others could be read or not.
 
     Args:
         source: what to pack.
         out: folder to make; must not exist, or be empty.
         plan: how.
         processes: null takes one per core, and one for a set that is in memory already.
+        on_error: `stop` names all images that cannot be read; `skip` leaves them out and lists them in `broken.txt`.
 
     Raises:
-        UserError: if `out` is in use, the plan is impossible, an image cannot be read or has another size, or the disk
+        UserError: if `out` is in use, the plan is impossible, images cannot be read, one has another size, or the disk
             is full.
     """
-    if not 1 <= plan.shards <= len(source):
-        raise UserError(f"--shards {plan.shards}: expected 1 to {len(source):,}, one image per shard at least.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out}: already exists and is not an empty folder; remove it or choose another.")
+    tasks = _tasks(source, plan)
+    check_unused(out)
     image = _format_of(source, plan)
-    fresh = _open_partial(source, out, plan)
-    try:
-        shards = _write_all(source, fresh, plan, image, processes)
-        return _finish(source, fresh, out, plan, image, shards)
-    except OSError as error:
-        raise UserError(
-            f"{fresh}: cannot write: {error.strerror or error}. What is done is kept: mend it and give the same "
-            "command again."
-        ) from error
+    fresh, image = open_partial(out, _planned(source, plan, image))
+    with disk(fresh):
+        try:
+            written = _write_all(source, fresh, plan, image, processes, tasks)
+        except ColourAmongGrey:
+            fresh, image = open_partial(out, _planned(source, plan, _in_colour(image)))
+            written = _write_all(source, fresh, plan, image, processes, tasks)
+        broken = _list_broken(source, fresh, written)
+        if broken and on_error == "stop":
+            raise UserError(_broken_images(source, fresh, broken))
+        return _finish(source, fresh, out, plan, image, written)
 
 
-def _write_all(source: Source, fresh: Path, plan: Plan, image: ImageFormat, processes: int | None) -> list[Shard]:
-    order = np.array_split(numpy_generator(plan.seed, "prepare").permutation(len(source)), plan.shards)
-    work = functools.partial(_write_one, source, fresh, plan, image)
+def write_part(source: Source, out: Path, plan: Plan, part: Part, processes: int | None = None) -> Path:
+    """Writes a part of the shards; when all parts are there, `write_shards` of the same plan finds them and ends.
+
+    Parts may be written at once, on machines that share the file system, and again. The bytes are those of a set that
+    was written in one piece. Images that cannot be read are noted for the end.
+
+    Args:
+        source: what to pack, the same for all parts.
+        out: folder that there will be, likewise.
+        plan: likewise.
+        part: which.
+        processes: as in `write_shards`.
+
+    Returns:
+        The folder of what is done so far.
+
+    Raises:
+        UserError: as `write_shards`; if the folder holds another plan; if an image is in colour, the first one is
+            grey, and the plan does not say what the set is to be.
+    """
+    tasks = _tasks(source, plan)
+    check_unused(out)
+    if not 1 <= part.number <= part.of <= plan.shards:
+        raise UserError(f"--part {part}: expected I/N with I from 1 to N, and N at most --shards, {plan.shards}.")
+    fresh, image = join_partial(out, _planned(source, plan, _format_of(source, plan)))
+    with disk(fresh):
+        try:
+            _write_all(source, fresh, plan, image, processes, tasks[part.number - 1 :: part.of])
+        except ColourAmongGrey:
+            raise UserError(
+                f"--part {part}: an image is in colour, and the first one is grey. Parts cannot turn each other's "
+                f"images to colour: give --channels 3 (or 1) to all of them, and remove {fresh}."
+            ) from None
+    return fresh
+
+
+def _tasks(source: Source, plan: Plan) -> list[Task]:
+    return list(enumerate(deal(len(source), plan.shards, plan.seed)))
+
+
+def _write_all(
+    source: Source, fresh: Path, plan: Plan, image: ImageFormat, processes: int | None, tasks: list[Task]
+) -> list[Written]:
+    if plan.channels is None and image.channels == 3:
+        plan = replace(plan, channels=3)
+    work = ShardTask(source, fresh, plan.fitting, image, plan.quality, plan.channels is not None)
     processes = processes or (1 if isinstance(source.read, InMemory) else os.cpu_count() or 1)
     name = fresh.name.removesuffix(".partial")
-    shards = list(tqdm(_run(work, order, processes), total=plan.shards, desc=name, unit="shard"))
-    return sorted(shards, key=lambda shard: shard.name)
+    return list(tqdm(_run(work, tasks, processes), total=len(tasks), desc=name, unit="shard"))
 
 
-def _finish(source: Source, fresh: Path, out: Path, plan: Plan, image: ImageFormat, shards: list[Shard]) -> Manifest:
+def _list_broken(source: Source, fresh: Path, written: list[Written]) -> dict[int, str]:
+    """Writes the list of images that could not be read, where there are any, and returns it in their order."""
+    broken = dict(sorted((index, cause) for one in written for index, cause in one.broken.items()))
+    lines = [f"image {index}: {' '.join(cause.split())}\n" for index, cause in broken.items()]
+    (fresh / BROKEN).unlink(missing_ok=True)
+    if lines:
+        (fresh / BROKEN).write_text("".join(lines), encoding="utf-8")
+    return broken
+
+
+def _broken_images(source: Source, fresh: Path, broken: dict[int, str]) -> str:
+    shown = [f"\n  {cause}" for cause in list(broken.values())[:NAMED]]
+    more = f"\n  and {len(broken) - NAMED:,} more, all in {fresh / BROKEN}" if len(broken) > NAMED else ""
+    return (
+        f"{source.description}: {len(broken):,} of {len(source):,} images cannot be read:{''.join(shown)}{more}\n"
+        "What is done is kept: mend these files and give the same command again, or leave them out with --on-error "
+        "skip. Without them the set is another one, which begins anew."
+    )
+
+
+def _finish(source: Source, fresh: Path, out: Path, plan: Plan, image: ImageFormat, written: list[Written]) -> Manifest:
+    shards = sorted((one.shard for one in written if one.shard), key=lambda shard: shard.name)
+    broken = [index for one in written for index in one.broken]
+    if broken:
+        logger.warning("%s: %s images could not be read and are left out: %s", out, len(broken), out / BROKEN)
     manifest = Manifest(
-        count=len(source),
+        count=len(source) - len(broken),
         image=image,
         labels=source.schema,
-        histogram=source.schema.histogram(source.labels),
+        histogram=source.schema.histogram(np.delete(source.labels, broken, axis=0)),
         source=source.description,
         seed=plan.seed,
         shards=shards,
@@ -114,56 +222,43 @@ def _finish(source: Source, fresh: Path, out: Path, plan: Plan, image: ImageForm
     return manifest
 
 
-def fit(image: NDArray[np.uint8], plan: Plan) -> NDArray[np.uint8]:
-    """Brings (H, W, C) uint8 to the plan's size and channels; resizing is Lanczos on the centre square."""
-    height, width, channels = image.shape
-    if plan.size is not None and (height, width) != (plan.size, plan.size):
-        side = min(height, width)
-        left, top = (width - side) // 2, (height - side) // 2
-        square = image[top : top + side, left : left + side]
-        picture = Image.fromarray(square[:, :, 0] if channels == 1 else square)
-        picture = picture.resize((plan.size, plan.size), Image.Resampling.LANCZOS)
-        image = np.asarray(picture).reshape(plan.size, plan.size, channels)
-    if plan.channels == 3 and channels == 1:
-        image = np.repeat(image, 3, axis=2)
-    if plan.channels == 1 and channels == 3:
-        image = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
-    return image
-
-
 def _format_of(source: Source, plan: Plan) -> ImageFormat:
-    """The first image decides what is not planned."""
-    first = fit(source.read(0), plan)
+    """The first image that can be read decides what is not planned."""
+    for index in range(len(source)):
+        read = read_or_cause(source, index)
+        if not isinstance(read, str):
+            break
+    else:
+        raise UserError(f"{source.description}: none of {len(source):,} images can be read. The last: {read}")
+    first = plan.fitting(read)
     encoding = plan.encoding or ("raw" if max(first.shape[:2]) <= MAX_RAW_SIDE else "jpeg")
     return ImageFormat(
         height=first.shape[0], width=first.shape[1], channels=1 if first.shape[2] == 1 else 3, encoding=encoding
     )
 
 
-def _open_partial(source: Source, out: Path, plan: Plan) -> Path:
-    """Returns the folder to write to: that of an interrupted run of the same plan, or a new one."""
-    fresh = out.with_name(out.name + ".partial")
+def _in_colour(image: ImageFormat) -> ImageFormat:
+    return image.model_copy(update={"channels": 3})
+
+
+def _planned(source: Source, plan: Plan, image: ImageFormat) -> dict[str, ImageFormat]:
+    """What `plan.json` may hold if it is of this plan, and the format of the images then.
+
+    An interrupted run may have met colour already where the first image is grey.
+    """
     labels = hashlib.sha256(np.ascontiguousarray(source.labels).tobytes()).hexdigest()
-    text = json.dumps({"source": source.description, "count": len(source), "labels": labels} | asdict(plan))
-    if not (fresh / PLAN).exists() or (fresh / PLAN).read_text(encoding="utf-8") != text:
-        strangers = [path for path in fresh.glob("*") if not path.name.startswith((PLAN, MANIFEST, "shard-"))]
-        if strangers:
-            raise UserError(f"{strangers[0]}: in the way of --out {out}; remove {fresh} or choose another --out.")
-        shutil.rmtree(fresh, ignore_errors=True)
-        try:
-            fresh.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(f"--out {out}: cannot write there: {error.strerror}.") from error
-        (fresh / PLAN).write_text(text, encoding="utf-8")
-    return fresh
+    facts = {"source": source.description, "count": len(source), "labels": labels} | asdict(plan)
+    formats = [image] + ([_in_colour(image)] if plan.channels is None else [])
+    return {json.dumps(facts | {"image": form.model_dump()}): form for form in formats}
 
 
-def _run(work: functools.partial[Shard], order: list[NDArray[np.int64]], processes: int) -> Iterator[Shard]:
+def _run(work: ShardTask, tasks: list[Task], processes: int) -> Iterator[Written]:
     if processes == 1:
-        yield from (work(number, chosen) for number, chosen in enumerate(order))
+        yield from (work(number, chosen) for number, chosen in tasks)
         return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
-        futures = [pool.submit(work, number, chosen) for number, chosen in enumerate(order)]
+    context = multiprocessing.get_context("spawn")
+    with apart_from_working_folder(), ProcessPoolExecutor(processes, context, end_with_parent) as pool:
+        futures = [pool.submit(work, number, chosen) for number, chosen in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -174,53 +269,3 @@ def _run(work: functools.partial[Shard], order: list[NDArray[np.int64]], process
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Ends this process as soon as its parent has, or it would write on while the next run goes on."""
-    threading.Thread(target=_wait_and_end, daemon=True).start()
-
-
-def _wait_and_end() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _write_one(
-    source: Source, folder: Path, plan: Plan, image: ImageFormat, number: int, chosen: NDArray[np.int64]
-) -> Shard:
-    """Writes one shard, unless an interrupted run has finished it."""
-    path = folder / f"shard-{number:05d}.tar"
-    note = path.with_suffix(".json")
-    if note.exists():
-        shard = Shard.model_validate_json(note.read_text(encoding="utf-8"))
-        if path.stat().st_size == shard.bytes:
-            return shard
-    shard = write_shard(
-        path, _checked_images(source, plan, image, chosen), source.labels[chosen], source.schema, image, plan.quality
-    )
-    partial = note.with_suffix(".note")
-    partial.write_text(shard.model_dump_json(), encoding="utf-8")
-    partial.replace(note)
-    return shard
-
-
-def _checked_images(
-    source: Source, plan: Plan, image: ImageFormat, chosen: NDArray[np.int64]
-) -> Iterator[NDArray[np.uint8]]:
-    expected = (image.height, image.width, image.channels)
-    for index in chosen:
-        found = fit(source.read(int(index)), plan)
-        if found.shape[2] != image.channels:
-            raise UserError(
-                f"{source.description}: image {index} has {found.shape[2]} channels, the first has "
-                f"{image.channels}; give --channels 1 or 3."
-            )
-        if found.shape != expected:
-            raise UserError(
-                f"{source.description}: image {index} is {found.shape[1]}x{found.shape[0]}, the first is "
-                f"{image.width}x{image.height}; give --size to crop and resize all of them."
-            )
-        yield found

@@ -4,10 +4,11 @@ An adversarial loss has `discriminator(real_logits, fake_logits)` and `generator
 returning a scalar and named terms, and says with `generator_needs_real` whether G's loss looks at real logits.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 ADVERSARIAL = Registry(
     "adversarial loss",
+    "cgan_dist:Adversarial",
     {
         "hinge": "cgan_dist.losses.adversarial:Hinge",
         "least_squares": "cgan_dist.losses.adversarial:LeastSquares",

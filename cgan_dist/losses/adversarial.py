@@ -11,7 +11,11 @@ Terms = dict[str, Tensor]
 
 
 class Adversarial(Protocol):
-    """The contract of an adversarial loss; see the room's docstring."""
+    """The contract of an adversarial loss: two functions of logits, each a scalar to minimize and named terms.
+
+    Attributes:
+        generator_needs_real: whether G's loss looks at the logits of real images.
+    """
 
     generator_needs_real: bool
 

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+from cgan_dist.losses.differentiable_gradient import differentiable_gradients
+
+
+class Judged(NamedTuple):
+    """Images before the view, (B, C, H, W), and the logits that D gave them, (B,) in float32 or better."""
+
+    images: Tensor
+    logits: Tensor
 
 
 def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
@@ -20,7 +32,23 @@ def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
     Raises:
         ValueError: if `images` does not require grad.
     """
-    return _gradient(images, logits).square().sum(1)
+    (penalty,) = gradient_penalties([Judged(images, logits)])
+    return penalty
+
+
+def gradient_penalties(judged: Sequence[Judged]) -> list[Tensor]:
+    """`gradient_penalty` of several batches in one backward pass, which they share if D judged them in one.
+
+    Args:
+        judged: as `gradient_penalty` takes them; a batch's logits must depend on no other batch.
+
+    Returns:
+        (B,) for each.
+
+    Raises:
+        ValueError: if some of the images do not require grad.
+    """
+    return [gradient.square().sum(1) for gradient in _gradients(judged)]
 
 
 def unit_norm_penalty(images: Tensor, logits: Tensor) -> Tensor:
@@ -37,7 +65,8 @@ def unit_norm_penalty(images: Tensor, logits: Tensor) -> Tensor:
         ValueError: if `images` does not require grad.
     """
     # The norm's own derivative is 0 at 0, where that of a square root would be infinite.
-    norms: Tensor = torch.linalg.vector_norm(_gradient(images, logits), dim=1)
+    (gradient,) = _gradients([Judged(images, logits)])
+    norms: Tensor = torch.linalg.vector_norm(gradient, dim=1)
     return (norms - 1).square()
 
 
@@ -57,9 +86,10 @@ def between(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     return images.detach().requires_grad_()
 
 
-def _gradient(images: Tensor, logits: Tensor) -> Tensor:
-    """(B, C * H * W); squares of what half precision still holds may be below what it can hold."""
-    if not images.requires_grad:
+def _gradients(judged: Sequence[Judged]) -> list[Tensor]:
+    """(B, C * H * W) each; squares of what half precision still holds may be below what it can hold."""
+    if not all(images.requires_grad for images, _ in judged):
         raise ValueError("a gradient penalty needs images that require grad; call images.requires_grad_() before D")
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.flatten(1).to(torch.promote_types(gradient.dtype, torch.float32))
+    logits = torch.cat([logits for _, logits in judged])
+    gradients = differentiable_gradients(logits.sum(), [images for images, _ in judged])
+    return [g.flatten(1).to(torch.promote_types(g.dtype, torch.float32)) for g in gradients]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
-from typing import cast
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
+from cgan_dist.config.schedule import Scheduled, value_at
 from cgan_dist.losses.adversarial import Adversarial, Terms
-from cgan_dist.losses.penalties import Judged, Penalties
-from cgan_dist.losses.second_derivative import second_derivative
-from cgan_dist.schedule import Scheduled, value_at
+from cgan_dist.losses.approximate_penalties import STEP
+from cgan_dist.losses.gradient_penalties import Judged
+from cgan_dist.losses.judging import Shown, judge, judge_both
+from cgan_dist.losses.penalties import Penalties
 
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 View = Callable[[Tensor], Tensor]
 """What D is shown of an image: an augmentation with its parameters, or the image itself."""
 
@@ -33,6 +35,7 @@ class Objective:
         penalties: name to weight, see `Penalties`.
         lazy_updates: every so many-th update of D has the penalties on gradients.
         ways: of D, by name; those that have a loss give it on their readings.
+        noise_step: of the approximate penalties.
 
     Raises:
         UserError: for an unknown penalty, with the close match.
@@ -44,9 +47,10 @@ class Objective:
         penalties: Mapping[str, Scheduled[float]],
         lazy_updates: int = 1,
         ways: Mapping[str, DiscriminatorWay] | None = None,
+        noise_step: float = STEP,
     ) -> None:
         self.adversarial = adversarial
-        self.penalties = Penalties(penalties, lazy_updates)
+        self.penalties = Penalties(penalties, lazy_updates, noise_step)
         self.ways = {name: way for name, way in (ways or {}).items() if type(way).loss is not DiscriminatorWay.loss}
 
     @property
@@ -58,6 +62,11 @@ class Objective:
     def needs_mix(self) -> bool:
         """Whether `discriminator` wants `mix`."""
         return "gp" in self.penalties.names
+
+    @property
+    def noisy_penalties(self) -> list[str]:
+        """Names of the penalties whose noise `discriminator` wants, at any time."""
+        return self.penalties.noisy
 
     def weights(self, images_seen: int, update: int) -> dict[str, float]:
         """All weights of one update: of penalties by name, see `Penalties.weights`, of ways' losses by `aux/NAME`."""
@@ -74,8 +83,9 @@ class Objective:
         view_real: View = unchanged,
         view_fake: View = unchanged,
         mix: Tensor | None = None,
+        noise: Mapping[str, Tensor] = NOTHING,
     ) -> tuple[Tensor, Terms]:
-        """Loss of D on real and fake images, which pass through D in two calls, each with its own batch statistics.
+        """Loss of D on real and fake images, each judged with their own batch statistics (`judging.judge_both`).
 
         Args:
             D: the discriminator, trainable; returns a `Judgement`.
@@ -86,6 +96,7 @@ class Objective:
             view_real: augmentation of the reals, and of what is between; penalties are on the images before it.
             view_fake: augmentation of the fakes.
             mix: (B,) uniform in [0, 1): where between the fake and the real one `gp` looks.
+            noise: (B, C, H, W) standard normal, by the names of `noisy_penalties`.
 
         Returns:
             Scalar loss, and detached scalars by name (`loss/d`, `logits/real`, ...); without their weights `aux/WAY_d`
@@ -95,21 +106,23 @@ class Objective:
             ValueError: if `gp` has a weight and `mix` is missing.
         """
 
-        def look(images: Tensor) -> Tensor:
-            return _judge(D, view_real(images), condition, twice=True).logits
+        def look(images: Tensor, of: str, twice: bool) -> Tensor:
+            view = view_real if of == "real" else view_fake
+            return judge(D, Shown(view(images), twice), condition).logits
 
         real = real.detach().requires_grad_(bool(weights.get("r1")))
         fake = fake.detach().requires_grad_(bool(weights.get("r2")))
-        on_real = _judge(D, view_real(real), condition, twice=real.requires_grad)
-        on_fake = _judge(D, view_fake(fake), condition, twice=fake.requires_grad)
+        shown = Shown(view_real(real), real.requires_grad), Shown(view_fake(fake), fake.requires_grad)
+        on_real, on_fake = judge_both(D, *shown, condition)
         loss, terms = self.adversarial.discriminator(on_real.logits, on_fake.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
         judged = Judged(real, on_real.logits), Judged(fake, on_fake.logits)
-        loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix)
+        loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix, noise)
         loss, auxiliary = self._plus_auxiliary(loss, "d", condition, weights, {"real": on_real, "fake": on_fake})
-        scalars |= {"loss/d": loss, "logits/real": on_real.logits.mean(), "logits/fake": on_fake.logits.mean()}
-        scalars["d/accuracy"] = ((on_real.logits - on_fake.logits).sign().mean() + 1) / 2  # of pairs ranked right
+        reals, fakes = on_real.logits.detach(), on_fake.logits.detach()
+        scalars |= {"loss/d": loss, "logits/real": reals.mean(), "logits/fake": fakes.mean()}
+        scalars["d/accuracy"] = ((reals - fakes).sign().mean() + 1) / 2  # of pairs ranked right
         return loss, _detached(scalars | penalties | auxiliary)
 
     def generator(
@@ -136,8 +149,9 @@ class Objective:
         Returns:
             Scalar loss, and detached scalars by name; `aux/WAY_g` without their weights.
         """
-        real_logits = _judge(D, view_real(real), condition).logits if self.adversarial.generator_needs_real else None
-        judgement = _judge(D, view_fake(fake), condition)
+        needs_real = self.adversarial.generator_needs_real
+        real_logits = judge(D, Shown(view_real(real)), condition).logits if needs_real else None
+        judgement = judge(D, Shown(view_fake(fake)), condition)
         loss, terms = self.adversarial.generator(real_logits, judgement.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/g_adversarial": loss} if self.ways else {}
@@ -178,14 +192,6 @@ class Objective:
                 total = scalars[f"aux/{name}_{net}"] = torch.stack(given).sum()
                 loss = loss + weights[f"aux/{name}"] * total
         return loss, scalars
-
-
-def _judge(D: nn.Module, image: Tensor, condition: Condition, twice: bool = False) -> Judgement:
-    """D's judgement, with logits that means and squares can be taken of, and if `twice` a second derivative."""
-    with second_derivative(D) if twice else contextlib.nullcontext():
-        judgement = cast(Judgement, D(image, condition))
-    logits = judgement.logits
-    return judgement._replace(logits=logits.to(torch.promote_types(logits.dtype, torch.float32)))
 
 
 def _detached(scalars: Terms) -> Terms:

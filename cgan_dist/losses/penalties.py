@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Protocol
 
 from torch import Tensor
 
+from cgan_dist.config.schedule import Scheduled, largest, value_at
 from cgan_dist.errors import UserError, close_match
 from cgan_dist.losses.adversarial import Terms
-from cgan_dist.losses.gradient_penalties import between, gradient_penalty, unit_norm_penalty
+from cgan_dist.losses.approximate_penalties import NOISY, STEP, nudged, squared_slope
+from cgan_dist.losses.gradient_penalties import Judged, between, gradient_penalties, unit_norm_penalty
 from cgan_dist.losses.lecam import Lecam
-from cgan_dist.schedule import Scheduled, largest, value_at
 
 GRADIENT_PENALTIES = ("r1", "r2", "gp")
 """Those that differentiate D twice: at reals, at fakes, and between the two."""
-PENALTIES = (*GRADIENT_PENALTIES, "lecam")
+PENALTIES = (*GRADIENT_PENALTIES, *NOISY, "lecam")
+HALVED = ("r1", "r2", *NOISY)
+"""Their weight is the gamma of gamma / 2."""
 
 
-class Judged(NamedTuple):
-    """Images before the view, (B, C, H, W), and the logits that D gave them, (B,) in float32 or better."""
+class Look(Protocol):
+    """Asks D for the logits of other images, shown as it is shown `of`: `real` or `fake`."""
 
-    images: Tensor
-    logits: Tensor
+    def __call__(self, images: Tensor, of: str, twice: bool) -> Tensor:
+        """(B, C, H, W) before the view -> (B,); `twice` if their derivative will be differentiated."""
 
 
 class Penalties:
@@ -30,6 +33,8 @@ class Penalties:
 
     - `r1`: w / 2 E[|grad D(x)|^2] at reals, `r2` the same at fakes; w is the papers' gamma.
     - `gp`: w E[(|grad D| - 1)^2] between reals and fakes; w is the paper's lambda, with no half.
+    - `r1_approximate`: w / 2 E[((D(x) - D(x + s e)) / s)^2] at reals, e standard normal, and `r2_approximate` at fakes:
+      the first two but for O(s^2), by one more pass forwards and none that is differentiated twice.
     - `lecam`: w times what `lecam.Lecam` says; w is the paper's lambda.
 
     The first three may be lazy (Karras et al. 2020, arXiv:1912.04958, appendix B): every k-th update has them, k times
@@ -39,6 +44,7 @@ class Penalties:
     Args:
         weights: name to weight; those that never weigh anything are left out.
         lazy_updates: k.
+        noise_step: s.
 
     Attributes:
         names: of those that ever weigh something.
@@ -48,7 +54,9 @@ class Penalties:
         UserError: for an unknown name, with the close match.
     """
 
-    def __init__(self, weights: Mapping[str, Scheduled[float]], lazy_updates: int = 1) -> None:
+    def __init__(
+        self, weights: Mapping[str, Scheduled[float]], lazy_updates: int = 1, noise_step: float = STEP
+    ) -> None:
         for name in weights:
             if name not in PENALTIES:
                 raise UserError(
@@ -57,8 +65,13 @@ class Penalties:
                 )
         self.scheduled = {name: weight for name, weight in weights.items() if largest(weight) > 0}
         self.names = tuple(self.scheduled)
-        self.lazy_updates = lazy_updates
+        self.lazy_updates, self.noise_step = lazy_updates, noise_step
         self.lecam = Lecam() if "lecam" in self.names else None
+
+    @property
+    def noisy(self) -> list[str]:
+        """Names of those that want noise, at any time."""
+        return [name for name in NOISY if name in self.names]
 
     @property
     def on_gradients(self) -> list[str]:
@@ -82,8 +95,9 @@ class Penalties:
         weights: Mapping[str, float],
         real: Judged,
         fake: Judged,
-        look: Callable[[Tensor], Tensor],
+        look: Look,
         mix: Tensor | None,
+        noise: Mapping[str, Tensor],
     ) -> tuple[Tensor, Terms]:
         """Adds the penalties of one micro-batch.
 
@@ -92,29 +106,36 @@ class Penalties:
             weights: from `weights`.
             real: reals; they require grad where `r1` weighs something.
             fake: fakes, likewise for `r2`.
-            look: from images before the view to logits, for `gp`.
+            look: asks D for more logits.
             mix: (B,) in [0, 1), the share of the real image, for `gp`.
+            noise: (B, C, H, W) standard normal, by the name of the penalty that wants it.
 
         Returns:
             Scalar loss, and `penalty/NAME` without weight for each that was computed.
 
         Raises:
             ValueError: if `gp` has a weight and `mix` is missing.
+            KeyError: if the noise of a penalty with a weight is missing.
         """
         found: Terms = {}
-        if weights.get("r1"):
-            found["r1"] = gradient_penalty(*real).mean()
-        if weights.get("r2"):
-            found["r2"] = gradient_penalty(*fake).mean()
+        judged = {name: on for name, on in (("r1", real), ("r2", fake)) if weights.get(name)}
+        if judged:
+            squares = gradient_penalties(list(judged.values()))
+            found |= {name: square.mean() for name, square in zip(judged, squares, strict=True)}
         if weights.get("gp"):
             if mix is None:
                 raise ValueError("the penalty gp needs mix, (B,) uniform in [0, 1)")
             images = between(real.images, fake.images, mix)
-            found["gp"] = unit_norm_penalty(images, look(images)).mean()
+            found["gp"] = unit_norm_penalty(images, look(images, "real", twice=True)).mean()
+        for name, of in NOISY.items():
+            if weights.get(name):
+                at = real if of == "real" else fake
+                off = look(nudged(at.images, noise[name], self.noise_step), of, twice=False)
+                found[name] = squared_slope(at.logits, off, self.noise_step).mean()
         if self.lecam is not None:
             if weights.get("lecam") and (penalty := self.lecam.penalty(real.logits, fake.logits)) is not None:
                 found["lecam"] = penalty
             self.lecam.observe(real.logits, fake.logits)
         for name, penalty in found.items():
-            loss = loss + weights[name] / (2 if name in ("r1", "r2") else 1) * penalty
+            loss = loss + weights[name] / (2 if name in HALVED else 1) * penalty
         return loss, {f"penalty/{name}": penalty for name, penalty in found.items()}

@@ -3,14 +3,16 @@
 A generator is built with `image_shape`, `latent_dim` and `ways` (`conditioning.generator.base.GeneratorWays`) besides
 the user's own arguments, and called as `G(z, condition) -> (B, C, H, W)` in (-1, 1). A discriminator is built with
 `image_shape` and `ways` (`conditioning.discriminator.base.DiscriminatorWays`), and called as
-`D(image, condition) -> Judgement`. Both take every label space; a network that has no place for a way says so when
-built.
+`D(image, condition) -> Judgement`; one whose judgement of an image depends on no other image of the batch may say so by
+`judges_alone = True`, and is then shown reals and fakes at once. Both take every label space; a network that has no
+place for a way says so when built.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 GENERATORS = Registry(
     "generator",
+    "torch.nn:Module",
     {
         "dcgan": "cgan_dist.models.dcgan:Generator",
         "r3": "cgan_dist.models.r3:Generator",
@@ -19,6 +21,7 @@ GENERATORS = Registry(
 )
 DISCRIMINATORS = Registry(
     "discriminator",
+    "torch.nn:Module",
     {
         "dcgan": "cgan_dist.models.dcgan:Discriminator",
         "r3": "cgan_dist.models.r3:Discriminator",

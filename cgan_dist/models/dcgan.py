@@ -1,7 +1,7 @@
 """The networks of the two original programs: strided 5x5 convolutions, any image size, any number of channels.
 
 Sizes derive from the image: each stage halves it, rounding up, until it is at most 4 pixels or `stages` are used;
-28 gives 28 -> 14 -> 7 -> 4. Padding is TensorFlow's "SAME" (see `cgan_dist.padding`), odd pixel at the bottom and
+28 gives 28 -> 14 -> 7 -> 4. Padding is TensorFlow's "SAME" (see `conditioning.padding`), odd pixel at the bottom and
 right; the transposed convolutions crop by the same rule, so that 4 -> 7 -> 14 -> 28 retraces the sizes exactly.
 """
 
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.conditioning.padding import same_padding, zero_padded
 from cgan_dist.errors import UserError
+from cgan_dist.models.image_layer import image_from, image_layer
 from cgan_dist.models.initialization import initialize_
 from cgan_dist.models.scales import check_positive
-from cgan_dist.padding import same_padding
 
 Norm = Literal["batch", "none"]
 Size = tuple[int, int]
@@ -68,7 +69,7 @@ class Generator(nn.Module):
                 f"conditioning.generator: a dcgan of one stage ({size[0]}x{size[1]} images) has nothing to modulate; "
                 "take concat or embedding instead of film, or more stages."
             )
-        self.last = SameConvTranspose2d(widths[-1], channels, sizes[-1])
+        self.last = image_layer(SameConvTranspose2d(widths[-1], channels, sizes[-1]))
         initialize_(self, nn.init.xavier_uniform_)
 
     def forward(self, z: Tensor, condition: Condition) -> Tensor:
@@ -77,7 +78,7 @@ class Generator(nn.Module):
         features = F.relu(self.entry(z, taken.joined)).view(-1, *self.start)
         for block in self.blocks:
             features = block(features, taken.styles)
-        return self.last(features).tanh()  # type: ignore[no-any-return]
+        return image_from(features, self.last)
 
 
 class Up(nn.Module):
@@ -105,7 +106,7 @@ class Up(nn.Module):
 class Discriminator(nn.Module):
     """[image ; condition planes] -> (conv -> BN -> leaky ReLU 0.1)* -> linear -> one logit.
 
-    Batch statistics are those of the batch that is passed: real and fake images go through in two calls.
+    Batch statistics are those of the batch that is passed: with them, real and fake images go through in two calls.
 
     Args:
         image_shape: (C, H, W).
@@ -131,7 +132,7 @@ class Discriminator(nn.Module):
         same = padding == "same"
         sizes = halvings((size[0], size[1]), stages, "discriminator.args", same)
         widths = [width * 2**power for power in range(len(sizes) - 1)]
-        self.ways = ways
+        self.ways, self.judges_alone = ways, norm == "none"
         self.entry = ways.convolution(channels, width, sizes[0], KERNEL_SIZE, STRIDE, same)
         layers: list[nn.Module] = [normalization(norm, width), nn.LeakyReLU(SLOPE)]
         for before, after, source in zip(widths[:-1], widths[1:], sizes[1:-1], strict=True):
@@ -162,7 +163,7 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, O, H', W')."""
-        return super().forward(F.pad(x, self.same))
+        return super().forward(zero_padded(x, self.same))
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cgan_dist.bounds import BLOCKS
 from cgan_dist.errors import UserError
 from cgan_dist.models.scales import check_positive
 
@@ -77,6 +78,7 @@ def block_shape(widths: Sequence[int], blocks: int, expansion: int, group_size: 
         UserError: if a number is below 1, or the group size does not divide all inner widths.
     """
     check_positive(where, blocks=blocks, expansion=expansion, group_size=group_size)
+    BLOCKS.check(blocks, f"{where}.blocks")
     inner = [width * expansion for width in widths]
     if any(channels % group_size for channels in inner):
         raise UserError(

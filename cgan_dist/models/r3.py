@@ -18,6 +18,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgeme
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.latent_concat import LatentConcat
 from cgan_dist.models.fixup_block import BlockShape, block_shape, residual_blocks, scaled_normal_
+from cgan_dist.models.image_layer import image_from, image_layer
 from cgan_dist.models.scales import Size, double, halve, scale_sizes, scale_widths
 
 AT_LEAST = 8
@@ -67,16 +68,18 @@ class Generator(nn.Module):
         self.transitions = nn.ModuleList(
             [Up(before, after, target) for (before, after), target in zip(pairwise(widths), sizes[1:], strict=True)]
         )
-        self.last = scaled_normal_(nn.Conv2d(width, channels, 1))
+        self.last = image_layer(scaled_normal_(nn.Conv2d(width, channels, 1)))
 
     def forward(self, z: Tensor, condition: Condition) -> Tensor:
         """(B, Z) and a condition -> (B, C, H, W) in (-1, 1)."""
         taken = self.ways(z, condition)
-        features = self.basis * self.entry(z, taken.joined)[:, :, None, None]
+        scale = self.entry(z, taken.joined)[:, :, None, None]
+        # A float32 basis would make float32 of all features, through the skips, that half precision was chosen for.
+        features = self.basis.to(scale.dtype) * scale
         features = self.stages[0](features, taken.styles)
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             features = stage(transition(features), taken.styles)
-        return self.last(features).tanh()  # type: ignore[no-any-return]
+        return image_from(features, self.last)
 
 
 class Discriminator(nn.Module):
@@ -94,6 +97,8 @@ class Discriminator(nn.Module):
     Raises:
         UserError: for an image below 8 pixels, or an argument that does not fit.
     """
+
+    judges_alone = True
 
     def __init__(
         self,

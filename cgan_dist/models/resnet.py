@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from cgan_dist.conditioning.channel_conv import ChannelConv2d
 from cgan_dist.conditioning.condition import Condition
@@ -18,8 +17,10 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Head, J
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.models.attention import SelfAttention, attended
+from cgan_dist.models.image_layer import image_from, image_layer
 from cgan_dist.models.initialization import initialize_
 from cgan_dist.models.scales import Size, double, halve, scale_sizes, scale_widths
+from cgan_dist.models.spectral_norm import spectral_norm
 
 AT_LEAST = 16
 
@@ -66,7 +67,7 @@ class Generator(nn.Module):
             ]
         )
         self.norm = nn.BatchNorm2d(width)
-        self.last = nn.Conv2d(width, channels, 3, padding=1)
+        self.last = image_layer(nn.Conv2d(width, channels, 3, padding=1))
         initialize_(self, nn.init.orthogonal_)
 
     def forward(self, z: Tensor, condition: Condition) -> Tensor:
@@ -75,7 +76,7 @@ class Generator(nn.Module):
         features = self.entry(z, taken.joined).view(-1, *self.start)
         for block in self.blocks:
             features = block(features, taken.styles)
-        return self.last(F.relu(self.norm(features))).tanh()  # type: ignore[no-any-return]
+        return image_from(F.relu(self.norm(features)), self.last)
 
 
 class UpBlock(nn.Module):
@@ -125,6 +126,8 @@ class Discriminator(nn.Module):
     Raises:
         UserError: for an image below 16 pixels, or an argument that does not fit.
     """
+
+    judges_alone = True
 
     def __init__(
         self,

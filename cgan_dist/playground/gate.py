@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cgan_dist.errors import UserError
+from cgan_dist.playground.question import checked_question
 
 MAX_BODY = 64 * 1024
 """Bytes of a request. Those of the page have a few hundred, or a few thousand with many attributes."""
-NAMES = r"info|app_id|startup-events|theme\.css|heartbeat/\w+|queue/data|call/\w+/\w+|file=.+"
-READS = re.compile(rf"/|/(config|theme\.css|favicon\.ico|manifest\.json|(static|assets)/.+|gradio_api/({NAMES}))/?")
-WRITES = re.compile(r"/gradio_api/(queue/join|call/\w+|reset|cancel)/?")
-"""All that the page needs. Gradio has more: uploads, a proxy, direct calls around the queue, monitoring."""
+ANSWERS, FILE, ASK = "/gradio_api/queue/data", "/gradio_api/file=", "/gradio_api/queue/join"
+READS = re.compile(rf"/|/(theme\.css|favicon\.ico|manifest\.json|(static|assets)/[^?]+)|{ANSWERS}|{FILE}.+", re.DOTALL)
+"""All that the page asks for. Gradio has some 60 routes more: uploads, a proxy, calls around the queue, monitoring."""
+SESSION = re.compile(rb"session_hash=[A-Za-z0-9]{1,64}")
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'; "
@@ -22,6 +29,7 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 Message = MutableMapping[str, Any]
@@ -30,25 +38,42 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
+class Refusal(NamedTuple):
+    """Status and sentence of an answer that the application is not asked for."""
+
+    status: int
+    text: str
+
+
+ELSEWHERE = Refusal(403, "not part of the playground")
+FOREIGN = Refusal(403, "asked by a page of another origin")
+WHO = Refusal(401, "the playground has a password; it was printed where the server was started")
+
+
 class Gate:
-    """Middleware (ASGI) that answers 403 to paths that the page does not need, and 413 to a large request.
+    """Middleware (ASGI) that lets through what the page asks for, and answers all else by itself.
 
     Args:
         app: that is behind it.
+        files: the only folder that files are served from.
+        inputs: how many values each event of the page takes, by its number.
+        password: that a browser must give, with any name; null asks for none.
     """
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, files: Path, inputs: Mapping[int, int], password: str | None = None) -> None:
+        self.app, self.files, self.inputs, self.password = app, files.resolve(), inputs, password
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        if scope["type"] != "http" or not _is_open(scope["method"], scope["path"]):
-            return await _refuse(scope, send, 403, "not part of the playground")
-        body = await _body(receive)
-        if body is None:
-            return await _refuse(scope, send, 413, f"more than {MAX_BODY} bytes")
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        body = self._refusal(scope) or await _body(receive)
+        if scope["path"] == ASK and isinstance(body, bytes):
+            body = self._question(body)
+        if isinstance(body, Refusal):
+            return await _refuse(send, body)
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -56,34 +81,91 @@ class Gate:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *own]}
+                message = {**message, "headers": [*message.get("headers", []), *_own_headers()]}
             await send(message)
 
-        await self.app(scope, replay, with_headers)
+        await self.app(_plain(scope, len(body)), replay, with_headers)
+
+    def _refusal(self, scope: Message) -> Refusal | None:
+        """Looks at all but the body."""
+        method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
+        if _is_foreign(method, path, headers):
+            return FOREIGN
+        if self.password is not None and not _knows(headers.get(b"authorization", b""), self.password):
+            return WHO
+        if method == "POST" and path == ASK:
+            is_json = headers.get(b"content-type", b"").split(b";")[0].strip() == b"application/json"
+            return None if is_json else Refusal(415, "expected application/json")
+        if method not in ("GET", "HEAD") or not READS.fullmatch(path):
+            return ELSEWHERE
+        if path.startswith(FILE) and not self._is_drawn(path.removeprefix(FILE)):
+            return ELSEWHERE
+        if path == ANSWERS and not SESSION.fullmatch(scope["query_string"]):
+            return Refusal(400, "expected the session_hash of a page")
+        return None
+
+    def _is_drawn(self, name: str) -> bool:
+        """Whether a path is that of a file in the served folder; links out of it are not."""
+        try:
+            place = Path(os.path.realpath(name))
+        except (OSError, ValueError):
+            return False
+        return place.is_relative_to(self.files) and place.is_file()
+
+    def _question(self, body: bytes) -> bytes | Refusal:
+        try:
+            return checked_question(body, self.inputs)
+        except UserError as error:
+            return Refusal(400, str(error))
 
 
-def _is_open(method: str, path: str) -> bool:
-    allowed = {"GET": READS, "HEAD": READS, "POST": WRITES}.get(method)
-    return allowed is not None and allowed.fullmatch(path) is not None
+def _is_foreign(method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser asks for another site's page; following a link to the front door is not that."""
+    if (origin := headers.get(b"origin")) is not None:
+        host = headers.get(b"host", b"")
+        return origin not in (b"http://" + host, b"https://" + host)
+    follows_link = method == "GET" and path == "/" and headers.get(b"sec-fetch-mode") == b"navigate"
+    return headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin") and not follows_link
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """All of a request's body, or null for one that is too large; the rest of that is not read."""
+def _knows(authorization: bytes, password: str) -> bool:
+    """Whether a header of HTTP's basic scheme has the password."""
+    scheme, _, encoded = authorization.partition(b" ")
+    try:
+        given = base64.b64decode(encoded).partition(b":")[2] if scheme.lower() == b"basic" else b""
+    except ValueError:
+        return False
+    return hmac.compare_digest(given, password.encode())
+
+
+def _plain(scope: Message, length: int) -> Message:
+    """The request without what Gradio would take hints from: parameters, and what proxies say of themselves."""
+    hints = (b"x-", b"forwarded", b"content-length")
+    headers = [(name, value) for name, value in scope["headers"] if not name.startswith(hints)]
+    if length:
+        headers.append((b"content-length", str(length).encode()))
+    return {**scope, "headers": headers, "query_string": scope["query_string"] if scope["path"] == ANSWERS else b""}
+
+
+async def _body(receive: Receive) -> bytes | Refusal:
+    """All of a request's body; the rest of one that is too large is not read."""
     body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
-            return None
+            return Refusal(413, f"more than {MAX_BODY} bytes")
         if not message.get("more_body", False):
             return body
 
 
-async def _refuse(scope: Message, send: Send, status: int, text: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+def _own_headers() -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *_own_headers()]
+    if refusal.status == WHO.status:
+        headers.append((b"www-authenticate", b'Basic realm="cgan-dist playground", charset="UTF-8"'))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refusal.text.encode()})

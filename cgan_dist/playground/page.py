@@ -27,12 +27,22 @@ DICE = f"() => Math.floor(Math.random() * {MAX_SEED})"
 Widget = Any
 
 
-def build_page(subject: Subject) -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page, which says what is wrong with a question in one sentence, where Gradio prints a traceback."""
+
+    async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
+        """Holds the values of a question against the widgets, as they are in its session."""
+        try:
+            return await super().preprocess_data(*arguments, **options)
+        except Exception as error:  # whatever a widget makes of a value that it cannot have
+            raise gr.Error("A widget cannot have this value. Load the page again.", print_exception=False) from error
+
+
+def build_page(subject: Subject) -> Page:
     """Lays out what fits the label space: no widgets for labels where there are none."""
     controls = controls_of(subject.studio.space.schema)
-    with gr.Blocks(
-        title=f"{subject.name} - cgan-dist", analytics_enabled=False, delete_cache=(CLEAN_EVERY, KEEP_FILES)
-    ) as page:
+    page = Page(title=f"{subject.name} - cgan-dist", analytics_enabled=False, delete_cache=(CLEAN_EVERY, KEEP_FILES))
+    with page:
         gr.HTML(
             f"<h1>{html.escape(subject.name)}</h1><p>{html.escape(subject.text)}. The same seed draws the same z, "
             "whatever the label.</p>",
@@ -45,7 +55,13 @@ def build_page(subject: Subject) -> gr.Blocks:
                 with gr.Tab("Training", id="training") as tab:
                     training_tab(tab, subject.progress)
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+    page.has_launched = True  # a mounted page never is, and Gradio checks paths only of one that is
     return page
+
+
+def inputs_of(page: gr.Blocks) -> dict[int, int]:
+    """How many values each event takes that the server answers, by its number."""
+    return {number: len(event.inputs) for number, event in page.fns.items() if event.fn is not None}
 
 
 def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control]) -> None:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from cgan_dist.bounds import METRICS_BYTES, read_bytes
 from cgan_dist.errors import UserError, close_match
+from cgan_dist.grid import open_grid
 from cgan_dist.trackers.base import METRICS, SAMPLES
 from cgan_dist.trackers.jsonl import ALERTS, lines_after
 
@@ -103,9 +105,9 @@ class Progress:
         nearest = min(grids[kind], key=lambda images: abs(images - images_seen))
         path = self.inside(f"{SAMPLES}/{kind}-{nearest:012}.png")
         try:
-            with Image.open(path, formats=["PNG"]) as picture:
+            with open_grid(path) as picture:
                 return Grid(nearest, picture.convert("RGB"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             raise UserError(
                 f"{path.name}: cannot be read as a picture; it is damaged or just being written."
             ) from error
@@ -113,7 +115,8 @@ class Progress:
     def alerts(self) -> list[dict[str, Any]]:
         """The newest alerts, newest first: `images`, `alert`, `text`. A line that is none is passed over."""
         path = self.inside(ALERTS)
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+        content = read_bytes(path, METRICS_BYTES) if path.is_file() else b""
+        lines = content.decode("utf-8", errors="replace").splitlines()
         found = [alert for line in lines if (alert := _alert(line)) is not None]
         return found[: -MAX_ALERTS - 1 : -1]
 
@@ -121,7 +124,7 @@ class Progress:
         path = self.inside(METRICS)
         try:
             return list(lines_after(path, -1))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, UserError) as error:
             raise UserError(f"{METRICS}: has a line that cannot be read; expected objects with `images`.") from error
 
 
@@ -129,7 +132,7 @@ def _alert(line: str) -> dict[str, Any] | None:
     try:
         alert = json.loads(line)
         return {"images": int(alert["images"]), "alert": str(alert["alert"]), "text": str(alert["text"])}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

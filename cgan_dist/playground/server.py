@@ -6,11 +6,10 @@ import contextlib
 import errno
 import importlib.util
 import ipaddress
-import logging
 import os
+import secrets
 import signal
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,28 @@ import torch
 
 from cgan_dist.errors import UserError
 from cgan_dist.playground.gate import Gate
+from cgan_dist.playground.served_folder import served_folder
 from cgan_dist.playground.subject import Subject, open_subject
 
 LOCAL = ("127.0.0.1", "localhost")
 PORTS_TRIED = 50
-AT_ONCE = 64
-"""Connections; each open page holds two."""
+BACKLOG = 128
+PASSWORD = "CGAN_DIST_DEMO_PASSWORD"
+"""In the environment, which other users of a machine do not see, as they do a command line."""
+MIN_PASSWORD = 8
 CSS = Path(__file__).with_name("page.css")
 FONTS = ["system-ui", "sans-serif"]
 MONOSPACED = ["ui-monospace", "monospace"]
 
-logger = logging.getLogger(__name__)
 
-
-def serve(path: Path, host: str, port: int, device: torch.device, ready: Callable[[Subject], None]) -> None:
+def serve(
+    path: Path,
+    host: str,
+    port: int,
+    device: torch.device,
+    ready: Callable[[Subject, str | None], None],
+    trust_code: bool = False,
+) -> None:
     """Serves until it is interrupted.
 
     Args:
@@ -40,23 +47,37 @@ def serve(path: Path, host: str, port: int, device: torch.device, ready: Callabl
         host: name or IPv4 address of this machine to listen on.
         port: to listen on.
         device: of the generator.
-        ready: called once connections are accepted.
+        ready: called once connections are accepted, with a password that was made for this server, null if none was.
+        trust_code: import the plug-ins that a stranger's run or model names.
 
     Raises:
-        UserError: if Gradio is not installed, the address cannot be listened on, or there is no generator.
+        UserError: if Gradio is not installed, the address cannot be listened on, there is no generator, or the password
+            in the environment is too short.
     """
     check_installed()
-    with listening(host, port) as listener, tempfile.TemporaryDirectory(prefix="cgan-dist-playground-") as files:
-        subject = open_subject(path, device)
-        app = build_app(subject, host, Path(files))
-        if not is_loopback(host):
-            logger.warning(
-                "--host %s: anyone who reaches this machine can use the page%s; there is no password.",
-                host,
-                " and read the run's curves" if subject.progress else "",
-            )
-        ready(subject)
+    password = chosen_password(host)
+    with listening(host, port) as listener, served_folder() as files:
+        subject = open_subject(path, device, trust_code)
+        app = build_app(subject, host, files, password)
+        ready(subject, password if PASSWORD not in os.environ else None)
         _run(app, listener)
+
+
+def chosen_password(host: str) -> str | None:
+    """The password that the environment gives; else a new one where other machines reach the page, and none elsewhere.
+
+    Raises:
+        UserError: if that of the environment is too short.
+    """
+    given = os.environ.get(PASSWORD)
+    if given is None:
+        return None if is_loopback(host) else secrets.token_urlsafe(12)
+    if len(given) < MIN_PASSWORD:
+        raise UserError(
+            f"{PASSWORD}: found {len(given)} characters; expected {MIN_PASSWORD} or more. Where it is not set, "
+            "`cgan-dist demo` makes a password if the page can be reached from other machines."
+        )
+    return given
 
 
 def check_installed() -> None:
@@ -75,7 +96,7 @@ def listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(AT_ONCE)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -98,7 +119,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def build_app(subject: Subject, host: str, files: Path) -> Any:
+def build_app(subject: Subject, host: str, files: Path, password: str | None = None) -> Any:
     """Builds the web application (ASGI) of a page.
 
     Args:
@@ -106,6 +127,7 @@ def build_app(subject: Subject, host: str, files: Path) -> Any:
         host: that is listened on; where it is this machine's own, requests for another name are refused, because a
             page on the web could otherwise have its name lead here.
         files: folder for what is offered for download; the only one that files are served from.
+        password: that a browser must give; null asks for none.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
     os.environ["GRADIO_TEMP_DIR"] = str(files)
@@ -113,14 +135,15 @@ def build_app(subject: Subject, host: str, files: Path) -> Any:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from cgan_dist.playground.page import build_page
+    from cgan_dist.playground.page import build_page, inputs_of
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_middleware(Gate)
+    page = build_page(subject)
+    app.add_middleware(Gate, files=files, inputs=inputs_of(page), password=password)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, host] if is_loopback(host) else ["*"])
     return gr.mount_gradio_app(
         app,
-        build_page(subject),
+        page,
         path="/",
         server_name=host,
         footer_links=[],
@@ -140,8 +163,12 @@ def build_app(subject: Subject, host: str, files: Path) -> Any:
 def _run(app: Any, listener: socket.socket) -> None:
     import uvicorn
 
+    from cgan_dist.playground.connections import PatientProtocol
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that temporary files are removed then too
-    config = uvicorn.Config(app, log_level="warning", limit_concurrency=AT_ONCE, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, http=PatientProtocol, ws="none", log_level="error", proxy_headers=False, timeout_graceful_shutdown=1
+    )
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 

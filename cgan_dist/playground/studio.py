@@ -17,10 +17,10 @@ from torch import Tensor
 from cgan_dist.errors import UserError
 from cgan_dist.grid import draw_grid
 from cgan_dist.labels import ClassLabels, Labels
+from cgan_dist.pictures.sliders import mixture
 from cgan_dist.playground.controls import label_of, number_within
 from cgan_dist.playground.variations import Variations, variations_of
-from cgan_dist.sampling import Sampler
-from cgan_dist.sliders import mixture
+from cgan_dist.sampling.sampler import Sampler
 
 MAX_IMAGES = 64
 MAX_SEED = 2**31 - 1

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import torch
 
-from cgan_dist.checkpoint import CHECKPOINTS, find_checkpoint
-from cgan_dist.model_config import CONFIG as MODEL_CONFIG
+from cgan_dist.assembly.saved import load_sampler
+from cgan_dist.checkpoints.store import CHECKPOINTS, find_checkpoint
+from cgan_dist.data.spec import DataSpec
 from cgan_dist.playground.progress import Progress
 from cgan_dist.playground.studio import Studio
-from cgan_dist.pretrained import Generator
-from cgan_dist.run_folder import CONFIG
-from cgan_dist.saved import load_sampler
-from cgan_dist.types import DataSpec
+from cgan_dist.runs.folder import CONFIG
+from cgan_dist.sharing.folder import is_model_folder
+from cgan_dist.sharing.pretrained import Generator
 
 
 class Subject(NamedTuple):
@@ -26,18 +26,19 @@ class Subject(NamedTuple):
     progress: Progress | None
 
 
-def open_subject(path: Path, device: torch.device) -> Subject:
+def open_subject(path: Path, device: torch.device, trust_code: bool = False) -> Subject:
     """Loads a generator from wherever it is on this machine; no network is touched.
 
     Args:
         path: run folder, checkpoint, or model folder.
         device: of the generator.
+        trust_code: import the plug-ins that it names, whoever made it.
 
     Raises:
-        UserError: if there is no generator, or it is damaged.
+        UserError: if there is no generator, or it is damaged, or names a stranger's plug-ins.
     """
-    if (path / MODEL_CONFIG).is_file():
-        generator = Generator.from_pretrained(path, map_location=device)
+    if is_model_folder(path):
+        generator = Generator.from_pretrained(path, map_location=device, trust_code=trust_code)
         text = _text("Model folder", generator.config.origin.images_seen, generator.config.spec)
         return Subject(path.resolve().name, text, Studio(generator.sampler()), None)
     checkpoint = find_checkpoint(path)
@@ -48,7 +49,7 @@ def open_subject(path: Path, device: torch.device) -> Subject:
     run = holder.parent if holder.name == CHECKPOINTS else None
     progress = Progress(run) if run is not None and (run / CONFIG).is_file() else None
     name = run.name if run is not None else checkpoint.folder.name
-    return Subject(name, text, Studio(load_sampler(checkpoint, 0, device)), progress)
+    return Subject(name, text, Studio(load_sampler(checkpoint, 0, device, trust_code)), progress)
 
 
 def _text(what: str, images_seen: int, spec: DataSpec) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Part, ProductLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Part, ProductLabels, parts_of_schema
 
 STEPS = 5
 """Places that a real value takes, its low and high end included."""
@@ -34,7 +34,7 @@ def variations_of(space: LabelSpace, label: Tensor, at_most: int) -> Variations:
         values `STEPS` places of each. For a product these, one part after the other.
     """
     schema = space.schema
-    parts = schema.parts if isinstance(schema, ProductLabels) else [schema]
+    parts = parts_of_schema(schema)
     columns = schema.columns if isinstance(schema, ProductLabels) else [slice(0, schema.width or 1)]
     flat = label.reshape(1, -1)
     rows: list[Tensor] = []

@@ -4,10 +4,11 @@ The x-axis is images seen. A tracker of your own inherits from `cgan_dist.tracke
 imports wandb.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 TRACKERS = Registry(
     "tracker",
+    "cgan_dist:Tracker",
     {
         "tensorboard": "cgan_dist.trackers.tensorboard:TensorBoardTracker",
         "wandb": "cgan_dist.trackers.wandb:WandbTracker",

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from cgan_dist.errors import UserError, storage_error
+from cgan_dist.bounds import METRICS_BYTES, read_bytes
+from cgan_dist.errors import UserError
+from cgan_dist.files.whole import refusals_in_a_run, replacing
 from cgan_dist.trackers.base import METRICS, Tracker
 
 ALERTS = "alerts.jsonl"
+SHOWN = 40
+"""Bytes of a line that are quoted."""
 
 
 class JsonlTracker(Tracker):
@@ -31,18 +35,18 @@ class JsonlTracker(Tracker):
         self.path, self.alerts = folder / METRICS, folder / ALERTS
         self.file = self._reopened(images_seen)
         if self.alerts.exists():
-            with _for_a_person(self.alerts):
+            with refusals_in_a_run(self.alerts):
                 _rewrite(self.alerts, _whole_lines(self.alerts))
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Appends one line; what is not finite becomes null, for which JSON has a word."""
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with _for_a_person(self.path):
+        with refusals_in_a_run(self.path):
             _append(self.file, {"images": images_seen} | line)
 
     def alert(self, images_seen: int, title: str, text: str, trouble: bool) -> None:
         """Appends one line."""
-        with _for_a_person(self.alerts), self.alerts.open("a", encoding="utf-8") as file:
+        with refusals_in_a_run(self.alerts), self.alerts.open("a", encoding="utf-8") as file:
             _append(file, {"images": images_seen, "alert": title, "text": text})
 
     def rewind(self, images_seen: int) -> None:
@@ -56,21 +60,41 @@ class JsonlTracker(Tracker):
             self.file.close()
 
     def _reopened(self, images_seen: int) -> TextIO:
-        with _for_a_person(self.path):
-            kept = [
-                line for line in _whole_lines(self.path) if images_seen and json.loads(line)["images"] <= images_seen
-            ]
+        with refusals_in_a_run(self.path):
+            read = _read(self.path) if images_seen else ()
+            kept = [line for line, images, _ in read if images <= images_seen]
             _rewrite(self.path, kept)
             return self.path.open("a", encoding="utf-8")
 
 
 def lines_after(path: Path, images_seen: int) -> Iterator[tuple[int, dict[str, float]]]:
-    """Reads the lines of a `metrics.jsonl` beyond a point of the clock: images seen, and the finite values by name."""
-    for line in _whole_lines(path):
-        values = json.loads(line)
-        images = values.pop("images")
+    """Reads the lines of a `metrics.jsonl` beyond a point of the clock: images seen, and the finite values by name.
+
+    Raises:
+        UserError: at a line that no run wrote.
+    """
+    for _, images, values in _read(path):
         if images > images_seen:
             yield images, {name: value for name, value in values.items() if value is not None}
+
+
+def _read(path: Path) -> Iterator[tuple[bytes, int, dict[str, Any]]]:
+    """Each whole line, its images, and the rest of what it says."""
+    for number, line in enumerate(_whole_lines(path), 1):
+        try:
+            if not line.strip():
+                continue
+            values = json.loads(line.decode())
+            images = values.pop("images")
+            if type(images) is not int:
+                raise TypeError(images)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise UserError(
+                f"{path}, line {number}: found {line[:SHOWN]!r}, which is no line of this run; expected an object with "
+                f"`images`. Remove that line (sed -i {number}d {path}) or set the file aside (mv {path} {path}.aside), "
+                "on which no training depends, and the same command goes on."
+            ) from error
+        yield line, images, values
 
 
 def _append(file: TextIO, value: Mapping[str, Any]) -> None:
@@ -78,32 +102,12 @@ def _append(file: TextIO, value: Mapping[str, Any]) -> None:
     file.flush()
 
 
-def _whole_lines(path: Path) -> list[str]:
+def _whole_lines(path: Path) -> list[bytes]:
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [line for line in lines[:-1] if line]  # what follows the last newline was cut by a kill
+    return read_bytes(path, METRICS_BYTES).split(b"\n")[:-1]  # what follows the last newline was cut by a kill
 
 
-def _rewrite(path: Path, lines: Sequence[str]) -> None:
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    fresh.replace(path)
-
-
-@contextlib.contextmanager
-def _for_a_person(path: Path) -> Iterator[None]:
-    """Turns what the system or the file says into an error for the user."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(
-            error,
-            f"{path}: cannot be written ({error.strerror}). Make room or mend the disk; the same command goes on from "
-            "the newest checkpoint.",
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: has a line that is not of this run ({error}); expected objects with `images`. Mend or remove the "
-            "file; training does not depend on it."
-        ) from error
+def _rewrite(path: Path, lines: Sequence[bytes]) -> None:
+    with replacing(path) as partial:
+        partial.write_bytes(b"".join(line + b"\n" for line in lines))

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor
 
+from cgan_dist.bounds import RECORD_BYTES, read_text
+from cgan_dist.files.whole import replacing
 from cgan_dist.trackers.base import METRICS, SAMPLES, TrackedRun, Tracker
 from cgan_dist.trackers.jsonl import lines_after
 from cgan_dist.trackers.wandb_session import Row, last_row, mend, sessions
@@ -101,9 +103,8 @@ class WandbTracker(Tracker):
         self._send()
         self.recorded = min(self.recorded, images_seen)
         rewound = Row(step=self.run.step, images_seen=images_seen)
-        fresh = self.rewound_file.with_suffix(".tmp")
-        fresh.write_text(json.dumps(rewound._asdict()) + "\n", encoding="utf-8")
-        fresh.replace(self.rewound_file)
+        with replacing(self.rewound_file) as partial:
+            partial.write_text(json.dumps(rewound._asdict()) + "\n", encoding="utf-8")
 
     def close(self, failed: bool) -> None:
         """Finishes the run, as failed or not."""
@@ -126,8 +127,9 @@ class WandbTracker(Tracker):
 
     def _kept_id(self) -> str:
         if not self.id_file.exists():
-            self.id_file.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
-        return self.id_file.read_text(encoding="utf-8").strip()
+            with replacing(self.id_file) as partial:
+                partial.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
+        return read_text(self.id_file, RECORD_BYTES).strip()
 
     def _on_disk(self, run: TrackedRun) -> Row:
         """The last row of earlier sessions, mended; where they are gone or unreadable, all is taken to be recorded."""
@@ -153,7 +155,7 @@ class WandbTracker(Tracker):
         """Where the run went back after the row, and nothing newer was recorded, it counts from there."""
         if not self.rewound_file.exists():
             return row
-        back = Row(**json.loads(self.rewound_file.read_text(encoding="utf-8")))
+        back = Row(**json.loads(read_text(self.rewound_file, RECORD_BYTES)))
         return row._replace(images_seen=back.images_seen) if row.step < back.step else row
 
     def _catch_up(self, run: TrackedRun) -> None:

@@ -11,21 +11,14 @@ import torch
 import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
-from cgan_dist.build import build_step
-from cgan_dist.config import load_config
+from cgan_dist.assembly.inputs import check_inputs
+from cgan_dist.assembly.networks import build_networks
+from cgan_dist.assembly.step import build_step
+from cgan_dist.config.document import load_config
 from cgan_dist.data.loader import Loader
-from cgan_dist.distributed import (
-    averaged_buffers,
-    build_accelerator,
-    differing_replicas,
-    from_all,
-    from_main,
-    greatest_over_ranks,
-    leave_group,
-    own_buffers,
-)
-from cgan_dist.inputs import check_inputs
-from cgan_dist.networks import build_networks
+from cgan_dist.distributed.buffers import averaged_buffers, own_buffers
+from cgan_dist.distributed.collectives import differing_replicas, from_all, from_main, greatest_over_ranks
+from cgan_dist.distributed.group import build_accelerator, leave_group
 
 
 def main(config_path: str, *overrides: str) -> None:

@@ -16,11 +16,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from cgan_dist.build import build_trainer
-from cgan_dist.config import Config, load_config
+from cgan_dist.assembly.trainer import build_trainer
+from cgan_dist.config.document import Config, load_config
+from cgan_dist.data.batch import Batch
 from cgan_dist.data.pixels import PIXEL_RANGES, PixelRange
-from cgan_dist.distributed import leave_group
-from cgan_dist.types import Batch
+from cgan_dist.distributed.group import leave_group
 
 
 class Doubles(PixelRange):

@@ -11,13 +11,14 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from cgan_dist.build import build_step
-from cgan_dist.config import Config, load_config
+from cgan_dist.assembly.inputs import check_inputs
+from cgan_dist.assembly.networks import build_networks
+from cgan_dist.assembly.step import build_step
+from cgan_dist.config.document import Config, load_config
 from cgan_dist.data.loader import Loader
-from cgan_dist.distributed import build_accelerator, differing_replicas, leave_group
-from cgan_dist.inputs import check_inputs
-from cgan_dist.networks import build_networks
-from cgan_dist.step import TrainStep
+from cgan_dist.distributed.collectives import differing_replicas
+from cgan_dist.distributed.group import build_accelerator, leave_group
+from cgan_dist.training.step import TrainStep
 
 OPTIONS = [
     "loss.penalties={r1: 1.0, gp: 1.0}",

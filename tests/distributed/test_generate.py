@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import CONFIG
 from tests.launching import ROOT, command, launch, run
-from tests.unit.generated.sets import files_of
+from tests.unit.image_sets.sets import files_of
 
 SCRIPT = ROOT / "launch" / "generate.py"
 

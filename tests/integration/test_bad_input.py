@@ -17,6 +17,8 @@ from tests.launching import command, run
 from tests.unit.data.damage import npy, rewrite
 
 Damage = Callable[[Path], None]
+WIDE = "{name: r3, args: {width: 1_000_000, max_width: 1_000_000}}"
+"""Terabytes, from a line."""
 
 
 @pytest.fixture
@@ -31,8 +33,8 @@ def _no_process_group(monkeypatch: pytest.MonkeyPatch) -> None:
     def touched(*_: object) -> None:
         pytest.fail("the Accelerator was built before the input was checked")
 
-    monkeypatch.setattr("cgan_dist.build.build_accelerator", touched)
-    monkeypatch.setattr("cgan_dist.dry_run.build_accelerator", touched)
+    monkeypatch.setattr("cgan_dist.assembly.trainer.build_accelerator", touched)
+    monkeypatch.setattr("cgan_dist.assembly.dry_run.build_accelerator", touched)
 
 
 def error_of(*args: object) -> str:
@@ -48,6 +50,27 @@ def error_of(*args: object) -> str:
     [
         (["train.batchsize=8"], ["train.batchsize: unknown key", "batch_size"]),
         (["optim.lr=fast"], ["optim.lr: found 'fast'", "number"]),
+        (
+            ["train.batch_size=8e17"],
+            ["train.batch_size: found 800,000,000,000,000,000 images, expected at most"],
+        ),
+        (["data.workers=1_000_000"], ["data.workers: found 1,000,000 processes, expected at most 1,024"]),
+        (["data.streams=1e9"], ["data.streams: found 1,000,000,000 streams, expected at most"]),
+        (["generator.latent_dim=1e12"], ["generator.latent_dim: found 1,000,000,000,000 channels"]),
+        (["generator.args.width=1_000_000_000_000"], ["generator.args.width: 1,000,000,000,000 channels"]),
+        (
+            [f"generator={WIDE}"],
+            ["generator and discriminator: ", "GB of memory of this machine"],
+        ),
+        (
+            [f"discriminator={WIDE}"],
+            ["generator and discriminator: ", "GB of memory of this machine"],
+        ),
+        (["generator={name: r3, args: {blocks: 1_000_000}}"], ["generator.args.blocks: 1,000,000 blocks"]),
+        (["sample.per_class=60_000"], ["sample: per_class times max_classes is 960,000 pictures, expected at most"]),
+        (["guard.stuck_minutes=1e300"], ["guard.stuck_minutes: found 1e+300 minutes"]),
+        (["train.max_hours=1e300"], ["train.max_hours: found 1e+300 hours"]),
+        (["train.total_images=1e300"], ["train.total_images: found 1,0"]),
         (["train.batch_size=10"], ["train.batch_size (10) must be a multiple of data.streams (4)"]),
         (["train.micro_batch=5"], ["train.micro_batch: 5 does not divide"]),
         (["data.channels=2"], ["data.channels: found 2", "1 or 3"]),
@@ -89,10 +112,10 @@ def error_of(*args: object) -> str:
         ),
         (
             [
-                "conditioning.discriminator=[channels, 'cgan_dist.conditioning.way:Way', "
-                "'cgan_dist.conditioning.discriminator.base:Way']"
+                "conditioning.discriminator=[channels, 'cgan_dist:DiscriminatorWay', "
+                "'cgan_dist.conditioning.discriminator.base:DiscriminatorWay']"
             ],
-            ["conditioning.discriminator.2", "is a second way named 'Way'"],
+            ["conditioning.discriminator.2", "is a second way named 'DiscriminatorWay'"],
         ),
         (["conditioning.labels={name: attributes}"], ["conditioning.labels", "attributes"]),
         (["conditioning.discriminator=[chanels]"], ["conditioning.discriminator.0", "Did you mean 'channels'?"]),
@@ -166,7 +189,7 @@ def test_channels_that_contradict_the_data(config_file: Path, tmp_path: Path) ->
 def test_a_run_folder_of_a_different_config(config_file: Path, tmp_path: Path) -> None:
     run_folder = tmp_path / "runs" / "test"
     run_folder.mkdir(parents=True)
-    from cgan_dist.config import load_config
+    from cgan_dist.config.document import load_config
 
     (run_folder / "config.yaml").write_text(load_config(config_file, ["optim.lr=1e-3"]).to_yaml())
     output = error_of("train", "--config", config_file)
@@ -192,7 +215,7 @@ def test_a_truncated_idx_file(tmp_path: Path) -> None:
         (["prepare", "mnist6k", "--out", "x"], "unknown data source 'mnist6k'. Did you mean 'mnist5k'?"),
         (["prepare", "mnist5k", "--out", "x", "--source", "y"], "leave --source out"),
         (["prepare", "mnist", "--source", "nowhere", "--out", "x"], "is missing"),
-        (["sample", "nowhere", "--out", "x"], "no such folder"),
+        (["sample", "nowhere", "--out", "x.png"], "no such folder"),
         (["evaluate", "nowhere"], "no such folder"),
     ],
 )

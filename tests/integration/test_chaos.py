@@ -16,7 +16,7 @@ import psutil
 import pytest
 import torch
 
-from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.checkpoints.store import find_checkpoint
 from tests.integration.test_kill import images_logged, states
 from tests.launching import ROOT, command, environment, launch
 

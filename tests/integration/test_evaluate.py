@@ -13,7 +13,7 @@ from torch import nn
 
 from cgan_dist.cli import main
 from cgan_dist.data.writer import Plan, write_shards
-from cgan_dist.features import inception
+from cgan_dist.evaluation.features import inception
 from tests.conftest import CONFIG, striped_images
 from tests.integration.conftest import Cli
 

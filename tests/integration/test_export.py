@@ -13,9 +13,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from cgan_dist import Generator
 from cgan_dist.cli import main
-from cgan_dist.graphs import FORMS, trace, write_graph
-from cgan_dist.pretrained import Generator
+from cgan_dist.sharing.graphs import FORMS, trace, write_graph
 from tests.conftest import CONFIG
 from tests.core_only import make_site, run_core_only
 from tests.hub_server import TOKEN, Hub
@@ -24,7 +24,7 @@ from tests.launching import ROOT
 from tests.unit.generator_samples import config_of
 
 THREE_LINES = """
-from cgan_dist.pretrained import Generator
+from cgan_dist import Generator
 generator = Generator.from_pretrained({folder!r})
 images = generator.sample("flat,rows", count=8, seed=0)
 """

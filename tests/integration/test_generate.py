@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.checkpoints.store import find_checkpoint
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from tests.integration.conftest import Cli
 from tests.launching import ROOT, environment
-from tests.unit.generated.sets import files_of
+from tests.unit.image_sets.sets import files_of
 
 
 def test_an_npz_has_classes_that_take_turns(cli: Cli, small_run: Path, tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_another_set_in_the_same_place_is_refused(cli: Cli, small_run: Path, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["folder", "npz", "shards"])
+@pytest.mark.parametrize(("form", "name"), [("folder", "set"), ("npz", "set.npz"), ("shards", "set")])
 def test_a_killed_export_goes_on_and_ends_with_the_same_files(
-    cli: Cli, small_run: Path, tmp_path: Path, form: str
+    cli: Cli, small_run: Path, tmp_path: Path, form: str, name: str
 ) -> None:
     arguments = ["generate", str(small_run), "--format", form, "--count", "12000"]
-    line = [sys.executable, "-m", "cgan_dist", *arguments, "--out", str(tmp_path / "killed" / "set")]
+    line = [sys.executable, "-m", "cgan_dist", *arguments, "--out", str(tmp_path / "killed" / name)]
     process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    notes = tmp_path / "killed" / "set.partial" / "done"
+    notes = tmp_path / "killed" / f"{name}.partial" / "done"
     deadline = time.monotonic() + 60
     while len([path for path in notes.glob("0*") if not path.suffix]) < 5:
         assert time.monotonic() < deadline, "no chunk gets done"
@@ -128,8 +128,8 @@ def test_a_killed_export_goes_on_and_ends_with_the_same_files(
     assert process.wait() == -signal.SIGKILL
     done = {path.name: path.stat().st_mtime_ns for path in notes.iterdir() if not path.suffix}
     assert 5 <= len(done) < 47
-    assert not (tmp_path / "killed" / "set").exists()
+    assert not (tmp_path / "killed" / name).exists()
     for place in ("killed", "straight"):
-        result = cli(*arguments, "--out", tmp_path / place / "set")
+        result = cli(*arguments, "--out", tmp_path / place / name)
         assert result.exit_code == 0, result.output
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "straight")

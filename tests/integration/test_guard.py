@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.checkpoints.store import find_checkpoint
 from tests.integration.conftest import Cli
 from tests.integration.test_kill import images_logged
 from tests.launching import ROOT, command, environment
@@ -40,11 +40,13 @@ def test_an_update_that_is_not_finite_is_skipped_and_counted(
     assert all(torch.isfinite(value).all() for value in tensors.values())
 
 
+@pytest.mark.parametrize("balance", ["none", "uniform"])
 def test_a_run_that_diverges_goes_back_and_on_with_other_draws(
-    cli: Cli, config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, balance: str
 ) -> None:
     monkeypatch.setenv("POISON", "30-50")
-    result = cli("train", "--config", config_file, POISONED, "train.total_images=512", "guard.skips_in_a_row=4")
+    options = ("train.total_images=512", "guard.skips_in_a_row=4", f"data.balance={balance}")
+    result = cli("train", "--config", config_file, POISONED, *options)
     assert result.exit_code == 0, result.output
     run = tmp_path / "runs" / "test"
     book = json.loads((run / "guard.json").read_text())["rollbacks"]
@@ -97,6 +99,7 @@ def test_a_stop_file_stops_the_run_with_a_checkpoint(
     assert not any((run / mark).exists() for mark in ("REQUEUE", "STOPPED"))
 
 
+@pytest.mark.long
 def test_a_launcher_that_may_restart_goes_on_by_itself_after_a_rank_was_killed(
     config_file: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from cgan_dist.checkpoint import find_checkpoint
+from cgan_dist.checkpoints.store import find_checkpoint
 from tests.integration.conftest import Cli
 from tests.unit.half_precision import allow_fp16_on_cpu
 
@@ -32,7 +32,7 @@ def _fp16_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def _search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scales begin far too large and grow soon again, so that a short run has skips of all kinds."""
     monkeypatch.setattr(
-        "cgan_dist.optimizer.GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**30, growth_interval=3)
+        "cgan_dist.training.optimizer.GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**30, growth_interval=3)
     )
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from cgan_dist.checkpoint import Checkpoint, find_checkpoint
+from cgan_dist.checkpoints.store import Checkpoint, find_checkpoint
 from tests.launching import ROOT, command, environment, launch
 
 TRAIN = ROOT / "launch" / "train.py"
@@ -44,7 +44,10 @@ def states(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0), (4, 0)])
+@pytest.mark.parametrize(
+    ("processes", "workers"),
+    [(1, 2), pytest.param(2, 0, marks=pytest.mark.long), pytest.param(4, 0, marks=pytest.mark.long)],
+)
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(
     config_file: Path, tmp_path: Path, processes: int, workers: int
 ) -> None:
@@ -85,7 +88,7 @@ def losses(run: Path) -> list[float]:
     return [json.loads(line)["loss/d"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_signal_to_everyone_checkpoints_although_loader_workers_get_it_too(
     config_file: Path, tmp_path: Path, processes: int
 ) -> None:

@@ -126,7 +126,7 @@ def test_a_plug_in_refuses_labels_that_it_cannot_take(cli: Cli, config_file: Pat
 
 
 def test_a_product_run_goes_on_exactly(cli: Cli, config_file: Path, product: Path, tmp_path: Path) -> None:
-    from cgan_dist.checkpoint import find_checkpoint
+    from cgan_dist.checkpoints.store import find_checkpoint
 
     options = (f"data.path={product}", "conditioning.labels=auto", "loss={adversarial: hinge, penalties: {lecam: 0.3}}")
     rows = "optim.tables=rows"

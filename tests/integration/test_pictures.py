@@ -109,7 +109,7 @@ def test_neighbours_are_drawn_below_samples(cli: Cli, small_run: Path, out: Path
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (["walk", "--out", "walk.jpg"], "expected a name that ends in .png, or .gif or .mp4 for a film"),
+        (["walk", "--out", "walk.bmp"], "expected a name that ends in .png, .jpg, .jpeg, .webp, .gif or .mp4"),
         (["slide", "--labels", "0", "--out", "x.png"], "labels: found one, rows; expected two or more"),
         (["slide", "--labels", "0,colums", "--out", "x.png"], "Did you mean 'columns'?"),
         (["film", "--out", "film.png"], "expected a name that ends in .gif or .mp4"),

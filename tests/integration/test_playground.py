@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,10 +25,15 @@ from einops import rearrange
 
 from cgan_dist.cli import main
 from cgan_dist.conditioning.spaces import LABEL_SPACES
-from cgan_dist.metrics.classifier import Classifier, load_or_train
+from cgan_dist.conditioning.spaces.distribution import LabelDistribution
+from cgan_dist.evaluation.metrics.classifier import Classifier, load_or_train
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, ProductLabels
+from cgan_dist.sharing.pretrained import Generator
 from tests.conftest import CONFIG, pixels_of, striped_images
 from tests.integration.conftest import Cli
+from tests.integration.playground_client import answers, asked
 from tests.launching import ROOT
+from tests.unit.generator_samples import config_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -49,6 +54,8 @@ WIDGETS = {
     "product": ["Class", "Attributes", "pose", "height"],
     "none": [],
 }
+MARKUP = """<img src=x onerror="window.hit=1"><script>window.hit=1</script>'>"""
+LINK = "**bold** [link](javascript:window.hit=1) {{hit}} $x$"
 START_SECONDS = 60
 
 
@@ -72,11 +79,18 @@ def trained(shards_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def served(trained: Path) -> Iterator[Served]:
+    with serving(trained) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(shown: Path) -> Iterator[Served]:
+    """Starts a server of a run or model folder."""
     missing = [name for name in ("gradio", "playwright") if importlib.util.find_spec(name) is None]
     assert not missing, f"{missing}: not installed: pip install 'cgan_dist[playground]' playwright"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cgan_dist", "demo", str(trained), "--port", str(port)]
+    command = [sys.executable, "-m", "cgan_dist", "demo", str(shown), "--port", str(port)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     ) as server:
@@ -87,8 +101,10 @@ def served(trained: Path) -> Iterator[Served]:
             line = server.stdout.readline()
             assert line, "".join(lines)
             lines.append(line)
-        yield Served(trained, url, server.pid)
-        server.terminate()
+        try:
+            yield Served(shown, url, server.pid)
+        finally:
+            server.terminate()
         assert server.wait(timeout=START_SECONDS) == 0
 
 
@@ -103,15 +119,23 @@ def classifier() -> tuple[Classifier, list[str]]:
 
 @pytest.fixture
 def page(served: Served) -> Iterator[Page]:
+    with opened(served.url) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def opened(url: str, password: str | None = None) -> Iterator[Page]:
+    """Opens a page in a browser, and waits for its first picture."""
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM.exists(), f"{CHROMIUM}: not there: apt-get install -y --no-install-recommends chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
+        page = browser.new_page(http_credentials={"username": "anyone", "password": password} if password else None)
+        page.set_default_timeout(15_000)
         page.asked = []  # type: ignore[attr-defined]
         page.on("request", lambda request: page.asked.append(request.url))  # type: ignore[attr-defined]
-        page.goto(served.url)
+        page.goto(url)
         page.wait_for_selector("#picture-sample img")
         yield page
         browser.close()
@@ -151,31 +175,6 @@ def read(classifier: tuple[Classifier, list[str]], images: np.ndarray) -> list[s
 def choose(page: Page, place: str, name: str) -> None:
     page.locator(f"#{place} input").fill(name)
     page.get_by_role("option", name=name, exact=True).click()
-
-
-def posted(url: str, path: str, data: bytes) -> tuple[int, str]:
-    """Status and text."""
-    asked = urllib.request.Request(url + path, data, {"content-type": "application/json"})
-    try:
-        with urllib.request.urlopen(asked, timeout=20) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def fetched(url: str, **headers: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def called(url: str, name: str, values: list[object]) -> str:
-    """The event stream with which the API answers."""
-    status, text = posted(url, f"/gradio_api/call/{name}", json.dumps({"data": values}).encode())
-    assert status == 200, text
-    return fetched(f"{url}/gradio_api/call/{name}/{json.loads(text)['event_id']}")[1]
 
 
 @pytest.mark.browser
@@ -261,28 +260,90 @@ def test_nothing_but_the_server_is_asked(page: Page, served: Served) -> None:
 
 
 @pytest.mark.browser
+def test_names_with_markup_are_text_on_every_tab(trained: Path, tmp_path: Path) -> None:
+    config = config_of(kind="product")
+    config["labels"] = ProductLabels(
+        parts=[
+            ClassLabels(names=["ant", MARKUP]),
+            AttributeLabels(names=[f"hat{MARKUP}", LINK]),
+            ContinuousLabels(names=[f"pose{MARKUP}"], ranges=[(0.0, 1.0)]),
+        ]
+    ).model_dump()
+    model = tmp_path / MARKUP.replace("/", "")
+    generator = Generator(config)
+    generator.distribution = LabelDistribution.of(torch.tensor([[0.0, 0, 1, 0.5]]))
+    generator.save_pretrained(model)
+    with serving(model) as server, opened(server.url) as page:
+        assert MARKUP.replace("/", "") in page.locator("#heading h1").inner_text()
+        choose(page, "label-0", MARKUP)
+        page.get_by_text(f"hat{MARKUP}").first.click()
+        page.get_by_text(f"pose{MARKUP}").first.wait_for()
+        assert page.get_by_text(LINK).count()
+        for tab, picture in (("Same z, every label", "every"), ("From A to B", "between")):
+            page.get_by_role("tab", name=tab).click()
+            page.wait_for_selector(f"#picture-{picture} img")
+        choose(page, "other-0", MARKUP)
+        assert not page.evaluate("window.hit")
+        assert page.locator("img[src='x'], a[href^='javascript']").count() == 0
+    run = shutil.copytree(trained, tmp_path / "run")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"images": 4900, MARKUP: 1.0, LINK: 2.0}) + "\n")
+    with (run / "alerts.jsonl").open("a") as file:
+        file.write(json.dumps({"images": 4900, "alert": MARKUP, "text": LINK}) + "\n")
+    with serving(run) as server, opened(server.url) as page:
+        page.get_by_role("tab", name="Training").click()
+        page.wait_for_selector("#curves canvas, #curves svg")
+        page.locator("#alerts").get_by_text(MARKUP).wait_for()
+        page.get_by_label("Curves").click()
+        with page.expect_response(lambda answer: "queue/data" in answer.url) as drawn:
+            page.get_by_role("option", name=MARKUP, exact=True).click()
+        assert drawn.value.ok
+        page.get_by_text(MARKUP).first.wait_for()
+        assert not page.evaluate("window.hit")
+        assert page.locator("img[src='x'], a[href^='javascript']").count() == 0
+
+
+@pytest.mark.browser
+def test_a_browser_that_knows_the_password_draws(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CGAN_DIST_DEMO_PASSWORD", "eight letters")
+    with serving(trained) as server:
+        assert asked(f"{server.url}/")[0] == 401
+        with opened(server.url, password="eight letters") as page:
+            before = shown(page, "sample")
+            page.locator("#dice").click()
+            wait_for_another(page, "sample", before)
+
+
+@pytest.mark.browser
+def test_gradio_itself_copies_no_file_of_the_machine() -> None:
+    script = [sys.executable, "-m", "tests.integration.ungated_page", "/etc/passwd"]
+    answers = json.loads(subprocess.run(script, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert answers["served"] == []
+    assert "cannot have this value" in answers["stolen"]
+    assert answers["ant"] == "drawn"
+
+
+@pytest.mark.browser
 def test_the_api_refuses_what_is_over_the_bounds(served: Served) -> None:
-    assert "event: complete" in called(served.url, "sample", ["rows", 64, 0, 0])
+    assert '"success":true' in answers(served.url, "sample", ["rows", 64, 0, 0])
     for values in (["rows", 65, 0, 0], ["rows", 10**6, 0, 0], ["rows", -1, 0, 0], ["roes", 4, 0, 0]):
-        answer = called(served.url, "sample", values)
-        assert "event: error" in answer
-        assert "event: complete" not in answer
-    assert "event: error" in called(served.url, "every", ["rows", 22, 0, 0])
-    assert "event: error" in called(served.url, "grid", ["../../secret", 0])
-    assert "event: error" in called(served.url, "curves", [["../config.yaml"]])
-    assert posted(served.url, "/gradio_api/queue/join", b"x" * 70_000)[0] == 413
-    assert posted(served.url, "/gradio_api/upload", b"x")[0] == 403
-    assert posted(served.url, "/gradio_api/run/sample", b'{"data": ["rows", 4, 0, 0]}')[0] == 403
+        text = answers(served.url, "sample", values)
+        assert '"success":false' in text
+        assert '"success":true' not in text
+    assert '"success":false' in answers(served.url, "every", ["rows", 22, 0, 0])
+    assert '"success":false' in answers(served.url, "grid", ["../../secret", 0])
+    assert '"success":false' in answers(served.url, "curves", [["../config.yaml"]])
+    assert asked(f"{served.url}/gradio_api/queue/join", b"x" * 70_000)[0] == 413
 
 
 @pytest.mark.browser
 def test_no_file_is_served_that_was_not_drawn(served: Served) -> None:
     for path in (served.run / "config.yaml", Path("/etc/passwd"), served.run / "samples" / ".." / "config.yaml"):
-        status, text = fetched(f"{served.url}/gradio_api/file={path}")
+        status, text = asked(f"{served.url}/gradio_api/file={path}")
         assert status in (403, 404), text
         assert "latent_dim" not in text
         assert "root:" not in text
-    assert fetched(f"{served.url}/gradio_api/file=/etc/../etc/passwd")[0] in (403, 404)
+    assert asked(f"{served.url}/gradio_api/file=/etc/../etc/passwd")[0] in (403, 404)
 
 
 @pytest.mark.browser
@@ -293,7 +354,7 @@ def test_it_listens_on_its_own_address_only(served: Served) -> None:
     for address in {"127.0.0.2", *own_addresses()}:
         with pytest.raises(OSError):  # noqa: PT011
             socket.create_connection((address, port), timeout=2)
-    assert fetched(served.url, host="evil.example")[0] == 400
+    assert asked(served.url, host="evil.example")[0] == 400
 
 
 @pytest.mark.browser

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
+from cgan_dist.data.fitting import Fitting
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.sources.picture import read_picture
 from cgan_dist.data.storage import Storage
-from cgan_dist.data.writer import Plan, fit, write_shards
+from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels
 from examples.draw_celeba import NAMES, draw_celeba
 from tests.conftest import striped_images
@@ -62,7 +65,7 @@ def test_celeba_from_files_to_shards_and_back(cli: Cli, tmp_path: Path, layout: 
     columns = [NAMES.index(name) for name in CHOSEN]
     images = tmp_path / "faces" / "img_align_celeba" / ("img_align_celeba" if layout == "kaggle" else "")
     expected = {
-        fit(read_picture(images / f"{number + 1:06d}.jpg"), Plan(size=32)).tobytes(): bits[number, columns].tolist()
+        Fitting(size=(32, 32))(read_picture(images / f"{number + 1:06d}.jpg")).tobytes(): bits[number, columns].tolist()
         for number in range(COUNT)
     }
     assert len(expected) == COUNT
@@ -104,7 +107,7 @@ def test_celeba_as_jpeg(cli: Cli, tmp_path: Path) -> None:
     assert (shards.manifest.count, shards.manifest.image.encoding) == (32, "jpeg")
     found = shards.load_all().images.astype(int)
     for number in range(3):
-        wanted = fit(read_picture(tmp_path / "faces/img_align_celeba" / f"{number + 1:06d}.jpg"), Plan(size=80))
+        wanted = Fitting(size=(80, 80))(read_picture(tmp_path / "faces/img_align_celeba" / f"{number + 1:06d}.jpg"))
         nearest = np.abs(found - wanted).mean(axis=(1, 2, 3))
         assert nearest.min() < 3
         assert np.partition(nearest, 1)[1] > 6
@@ -193,9 +196,39 @@ def write_cifar10(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
     (folder / "batches.meta.txt").write_text("\n".join(f"class{number}" for number in range(10)))
 
 
+def write_kmnist(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    np.savez(folder / "kmnist-train-imgs.npz", images[..., 0])
+    np.savez(folder / "kmnist-train-labels.npz", labels)
+
+
+def write_medmnist(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    np.savez(folder / "bloodmnist.npz", train_images=images, train_labels=labels[:, None])
+
+
+def write_parquet(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(10)})
+    rows = {"image": [Image.fromarray(image) for image in images], "label": labels}
+    datasets.Dataset.from_dict(rows, features).to_parquet(folder / "train-00000-of-00001.parquet")
+
+
+def write_stylegan(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    entries = [[f"{number}.png", int(label)] for number, label in enumerate(labels)]
+    (folder / "dataset.json").write_text(json.dumps({"labels": entries}))
+
+
 @pytest.mark.parametrize(
     ("kind", "write", "shape"),
-    [("npz", write_npz, (9, 7, 3)), ("idx", write_idx, (9, 7, 1)), ("cifar10", write_cifar10, (32, 32, 3))],
+    [
+        ("npz", write_npz, (9, 7, 3)),
+        ("idx", write_idx, (9, 7, 1)),
+        ("cifar10", write_cifar10, (32, 32, 3)),
+        ("kmnist", write_kmnist, (28, 28, 1)),
+        ("medmnist", write_medmnist, (28, 28, 3)),
+        ("huggingface", write_parquet, (9, 7, 3)),
+        ("stylegan", write_stylegan, (8, 8, 3)),
+    ],
 )
 def test_arrays(cli: Cli, tmp_path: Path, kind: str, write: Callable[..., None], shape: tuple[int, ...]) -> None:
     images, labels = numbered_images(20, *shape), np.arange(20) % 10
@@ -251,6 +284,17 @@ def test_inspect_prints_the_histogram_and_draws_where_it_is_told(
     assert (tmp_path / "contact-sheet.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
 
 
+def test_inspect_draws_through_no_link(cli: Cli, shards_folder: Path, tmp_path: Path) -> None:
+    data, precious = shutil.copytree(shards_folder, tmp_path / "data"), tmp_path / "precious"
+    precious.write_text("mine")
+    (data / "contact-sheet.png").unlink(missing_ok=True)
+    for name in ("contact-sheet.png", "contact-sheet.png.partial"):
+        (data / name).symlink_to(precious)
+    assert cli("inspect", data).exit_code == 0
+    assert precious.read_text() == "mine"
+    assert not (data / "contact-sheet.png").is_symlink()
+
+
 def test_inspect_says_where_it_cannot_draw(cli: Cli, shards_folder: Path, tmp_path: Path) -> None:
     result = cli("inspect", shards_folder, "--sheet", tmp_path / "nowhere" / "sheet.png")
     assert result.exit_code == 2
@@ -300,3 +344,80 @@ def test_damage_that_is_skipped_is_counted_by_the_image(cli: Cli, tmp_path: Path
     assert result.exit_code == 2
     assert "Error: data.on_error: 6 of 100 images are damaged, more than data.max_bad_share = 0.05" in result.output
     assert cli(*arguments, "data.max_bad_share=0.06").exit_code == 0
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    """Wide and tall pictures: bright in the middle third, dark beside it."""
+    for name, across in (("tall", False), ("wide", True)):
+        (tmp_path / "shapes" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.full((30, 60 + number, 3), 10, np.uint8)
+            pixels[:, 20:40] = 220
+            Image.fromarray(pixels if across else pixels.transpose(1, 0, 2)).save(
+                tmp_path / "shapes" / name / f"{number}.png"
+            )
+    return tmp_path / "shapes"
+
+
+def test_pictures_of_many_sizes_become_rectangles_to_train_on(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    prepare = ("prepare", "folder", "--source", shapes, "--shards", 2, "--processes", 1)
+    refused = cli(*prepare, "--out", tmp_path / "all")
+    assert refused.exit_code == 2
+    assert "Bring all to one size: --size" in refused.output
+    for fit in ("crop", "pad", "stretch"):
+        result = cli(*prepare, "--out", tmp_path / fit, "--size", "24x16", "--fit", fit)
+        assert result.exit_code == 0, result.output
+        image = opened(tmp_path / fit).manifest.image
+        assert (image.width, image.height) == (24, 16)
+    for network in ("dcgan", "resnet", "r3"):
+        run = tmp_path / "runs" / network
+        config = tmp_path / f"{network}.yaml"
+        config.write_text(
+            f"run: {{name: {network}, dir: {tmp_path / 'runs'}}}\n"
+            f"data: {{path: {tmp_path / 'pad'}, workers: 0, streams: 4}}\n"
+            f"generator: {{name: {network}, latent_dim: 8, args: {{width: 16}}}}\n"
+            f"discriminator: {{name: {network}, args: {{width: 16}}}}\n"
+            "train: {batch_size: 8, total_images: 8}\ntracking: {trackers: []}\n"
+        )
+        result = cli("train", "--config", config)
+        assert result.exit_code == 0, result.output
+        assert cli("sample", run, "--out", tmp_path / "a.png", "--per-label", 2).exit_code == 0
+        exported = cli("generate", run, "--count", "4", "--format", "npz", "--out", tmp_path / f"{network}.npz")
+        assert exported.exit_code == 0, exported.output
+        with np.load(tmp_path / f"{network}.npz") as made:
+            assert made["images"].shape == (4, 16, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--size", "24*16"], "found '24*16'; expected pixels, of a side as in 64, or WIDTHxHEIGHT as in 96x64"),
+        (["--size", "0"], "found '0'; expected pixels"),
+        (["--fit", "pad"], "--fit: found pad, but no --size to fit to; add one"),
+        (["--fit", "fill", "--size", "8"], "'fill' is not one of 'crop', 'pad', 'stretch'"),
+        (["--size", "8", "--fill", "black"], "--fill: found black, but nothing is filled without --fit pad"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(cli: Cli, shapes: Path, tmp_path: Path, typed: list[str], said: str) -> None:
+    result = cli("prepare", "folder", "--source", shapes, "--out", tmp_path / "out", *typed)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_of_a_set_are_prepared_apart_and_ended_together(cli: Cli, pictures: Path, tmp_path: Path) -> None:
+    prepare = ("prepare", "folder", "--source", pictures, "--shards", 4, "--processes", 1)
+    assert cli(*prepare, "--out", tmp_path / "whole").exit_code == 0
+    for number in (2, 1):
+        result = cli(*prepare, "--out", tmp_path / "out", "--part", f"{number}/2")
+        assert result.exit_code == 0, result.output
+        assert f"Part {number}/2 is in {tmp_path / 'out.partial'}. When all parts are" in result.output
+    result = cli(*prepare, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+    for part in ("0/2", "3/2", "2", "a/b"):
+        refused = cli(*prepare, "--out", tmp_path / "other", "--part", part)
+        assert refused.exit_code == 2
+        assert f"found '{part}'; expected I/N" in refused.output

@@ -59,7 +59,7 @@ class Read:
             os.kill(os.getpid(), signal.SIGKILL)
         return self.read(index)
 
-def load(folder, split):
+def load(folder, split) -> Source:
     source = pictures.load(folder, split)
     return replace(source, read=Read(source.read))
 """

@@ -121,6 +121,7 @@ def test_every_tracker_has_the_same_numbers_pictures_and_histograms(cli: Cli, co
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_one_offline_run_across_a_kill_and_its_upload(
     config_file: Path, folder: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

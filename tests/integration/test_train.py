@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cgan_dist.checkpoint import find_checkpoint
-from cgan_dist.config import load_config
+from cgan_dist.checkpoints.store import find_checkpoint
+from cgan_dist.config.document import load_config
 from cgan_dist.data.source import Source
 from cgan_dist.data.writer import Plan, write_shards
-from cgan_dist.labels import AttributeLabels
-from tests.conftest import striped_images
 from tests.integration.conftest import Cli
 from tests.launching import ROOT, launch
 
@@ -60,59 +56,6 @@ def test_going_on_equals_never_having_stopped(cli: Cli, trained: Path, config_fi
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs), name
     for name in ("optimizer_g_adam", "optimizer_d_adam"):
         torch.testing.assert_close(resumed.optimizer(name), straight.optimizer(name), rtol=0, atol=0)
-
-
-def test_beginning_with_the_checkpoint_of_another_run(
-    cli: Cli, trained: Path, config_file: Path, tmp_path: Path
-) -> None:
-    other = ("train", "--config", config_file, "run.name=other", "train.total_images=96", "--from", trained)
-    assert cli(*other).exit_code == 0
-    assert "Going on from" in (tmp_path / "runs" / "other" / "log.txt").read_text()
-    assert find_checkpoint(tmp_path / "runs" / "other").images_seen == 96
-    assert find_checkpoint(trained).images_seen == 64
-    assert cli(*other, "train.total_images=128").exit_code == 0
-    assert "at 96 images" in (tmp_path / "runs" / "other" / "log.txt").read_text()
-
-
-def test_beginning_with_other_networks_is_refused(cli: Cli, trained: Path, config_file: Path) -> None:
-    result = cli("train", "--config", config_file, "run.name=other", "generator.args.width=8", "--from", trained)
-    assert result.exit_code == 2
-    assert "its generator is not that of this config: entry.bias is (64,) there and (128,) here" in result.output
-    corrected = cli("train", "--config", config_file, "run.name=other", "--from", trained)
-    assert corrected.exit_code == 0, corrected.output
-
-
-def test_beginning_with_tables_updated_otherwise_is_refused(cli: Cli, trained: Path, config_file: Path) -> None:
-    result = cli("train", "--config", config_file, "run.name=other", "optim.tables=rows", "--from", trained)
-    assert result.exit_code == 2
-    assert "optim.tables: found rows" in result.output
-    assert "was trained with auto" in result.output
-
-
-def test_beginning_with_other_labels_of_as_many_is_said(cli: Cli, config_file: Path, tmp_path: Path) -> None:
-    """The shapes are the same, so the weights fit; they have learned something else."""
-    images = striped_images(32)
-    schema = AttributeLabels(names=["hat", "smile"])
-    labels = np.stack([images.labels == 0, images.labels == 1], axis=1).astype(np.uint8)
-    write_shards(replace(images, labels=labels, schema=schema), tmp_path / "attributes", Plan(shards=4))
-    train = ("train", "--config", config_file, f"data.path={tmp_path / 'attributes'}", "train.total_images=32")
-    assert cli(*train).exit_code == 0
-    log = tmp_path / "runs" / "other" / "log.txt"
-    swapped = "conditioning.labels={name: attributes, args: {names: [smile, hat]}}"
-    for labels_are, said in (("conditioning.labels=attributes", False), (swapped, True)):
-        shutil.rmtree(log.parent, ignore_errors=True)
-        assert cli(*train, labels_are, "run.name=other", "--from", tmp_path / "runs" / "test").exit_code == 0
-        text = "learned the labels attributes hat, smile; the same weights now stand for attributes smile, hat"
-        assert (text in log.read_text()) == said
-
-
-def test_a_run_that_begins_from_another_has_its_own_rates(
-    cli: Cli, trained: Path, config_file: Path, tmp_path: Path
-) -> None:
-    arguments = ("--from", trained, "run.name=slow", "optim.lr=1e-5", "optim.betas=[0.1, 0.9]", "train.total_images=96")
-    assert cli("train", "--config", config_file, *arguments).exit_code == 0
-    (group,) = find_checkpoint(tmp_path / "runs" / "slow").optimizer("optimizer_g_adam")["param_groups"]
-    assert (group["lr"], list(group["betas"])) == (1e-5, [0.1, 0.9])
 
 
 def test_data_that_changed_under_a_run_is_refused(
@@ -231,6 +174,37 @@ def test_augmented_training_resumes_exactly(cli: Cli, config_file: Path, tmp_pat
     assert cli("train", "--config", config_file, augment, "run.name=whole", "train.total_images=96").exit_code == 0
     parts, whole = (find_checkpoint(tmp_path / "runs" / name).tensors("generator") for name in ("parts", "whole"))
     assert all(torch.equal(parts[key], whole[key]) for key in whole)
+
+
+def test_balanced_training_resumes_exactly_and_says_what_it_sees(cli: Cli, config_file: Path, tmp_path: Path) -> None:
+    balanced = ("train", "--config", config_file, "data.balance={rows: 5}")
+    assert cli(*balanced).exit_code == 0
+    assert cli(*balanced, "train.total_images=128").exit_code == 0
+    assert cli(*balanced, "train.total_images=128", "run.name=straight").exit_code == 0
+    resumed, straight = (find_checkpoint(tmp_path / "runs" / name) for name in ("test", "straight"))
+    ours, theirs = resumed.tensors("discriminator"), straight.tensors("discriminator")
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert (
+        "Classes are seen as rows 66.0 % (of the data 28.1 %), columns"
+        in (tmp_path / "runs" / "test" / "log.txt").read_text()
+    )
+    other = cli("train", "--config", config_file, "data.balance={rows: 6}")
+    assert other.exit_code == 2
+    assert "data.balance.rows: 5.0 there, 6.0 now" in other.output
+    none = cli("train", "--config", config_file)
+    assert none.exit_code == 2
+    assert "data.balance: None there, 'none' now" in none.output
+
+
+def test_balance_changes_what_is_seen_and_not_what_as_data_asks_for(
+    cli: Cli, config_file: Path, tmp_path: Path
+) -> None:
+    for name, balance in (("plain", "none"), ("even", "{rows: 5}")):
+        assert cli("train", "--config", config_file, f"run.name={name}", f"data.balance={balance}").exit_code == 0
+    plain, even = (find_checkpoint(tmp_path / "runs" / name) for name in ("plain", "even"))
+    assert not torch.equal(plain.tensors("generator")["entry.bias"], even.tensors("generator")["entry.bias"])
+    for name in ("rows", "counts"):
+        assert torch.equal(plain.tensors("labels")[name], even.tensors("labels")[name])
 
 
 @pytest.mark.slow

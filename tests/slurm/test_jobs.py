@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgan_dist.checkpoint import find_checkpoint
-from cgan_dist.run_folder import lock_run
+from cgan_dist.checkpoints.store import find_checkpoint
+from cgan_dist.runs.claim import Claim
 from tests.integration.test_kill import images_logged, states
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import TOTAL, Run
@@ -169,7 +169,7 @@ def test_what_may_pass_is_tried_again(finished: Run, make_run: MakeRun, tmp_path
     run = make_run(finished.cluster)
     data, away = tmp_path / "data", tmp_path / "away"
     shutil.copytree(shards_folder, data)
-    lock = lock_run(run.folder)
+    lock = Claim(run.folder)
     number = run.submit(overrides=(f"data.path={data}",))
     run.cluster.wait("it is refused", lambda: (run.folder / "slurm" / "attempts.log").exists(), log=run.log)
     lock.close()

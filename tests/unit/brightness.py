@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.features.base import Extractor
-from cgan_dist.metrics.base import Features, ImageSet, Metric, RealSet
+from cgan_dist.evaluation.features.base import Extractor
+from cgan_dist.evaluation.metrics.base import Features, ImageSet, Metric, RealSet
 
 NAME = f"{__name__}:Brightness"
 

@@ -9,8 +9,13 @@ from typing import Any
 
 import torch
 
-from cgan_dist.checkpoint import Checkpoint, Checkpoints
-from cgan_dist.checkpoint_folder import Facts, manifest_of
+from cgan_dist.checkpoints.folder import Facts, manifest_of
+from cgan_dist.checkpoints.store import Checkpoint, Checkpoints
+
+DATA = {
+    **{"channels": 1, "height": 8, "width": 8, "count": 9, "fingerprint": "ab"},
+    "labels": {"kind": "classes", "names": ["a", "b"]},
+}
 
 
 def content(images_seen: int, size: int = 64) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -21,7 +26,8 @@ def content(images_seen: int, size: int = 64) -> tuple[dict[str, Any], dict[str,
     }
     moments = {"step": torch.tensor(float(images_seen)), "exp_avg": torch.randn(size, generator=generator)}
     optimizers = {"optimizer": {"state": {0: moments}, "param_groups": [{"lr": 1e-3, "params": [0]}]}}
-    return networks, optimizers, {"config": {"run": {"name": "x"}}, "meter": {}, "clock": images_seen}
+    state = {"config": {"run": {"name": "x"}}, "data": DATA, "meter": {}, "clock": images_seen}
+    return networks, optimizers, state
 
 
 def save(checkpoints: Checkpoints, images_seen: int, size: int = 64, **options: Any) -> Path:

@@ -9,7 +9,7 @@ from torch import nn
 
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, NoLabels, ProductLabels
-from cgan_dist.pretrained import Generator
+from cgan_dist.sharing.pretrained import Generator
 
 CLASSES = ClassLabels(names=["ant", "bee", "cat"])
 BITS = AttributeLabels(names=["hat", "smile"])

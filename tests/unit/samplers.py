@@ -12,7 +12,7 @@ from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, NoLabels, ProductLabels
 from cgan_dist.randomness import Latent
-from cgan_dist.sampling import Sampler
+from cgan_dist.sampling.sampler import Sampler
 
 CLASSES = ClassLabels(names=[str(n) for n in range(10)])
 BITS = AttributeLabels(names=["hat", "smile"])

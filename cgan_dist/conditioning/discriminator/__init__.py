@@ -3,10 +3,11 @@
 A way is built as `way(layout)` besides the user's own arguments, and follows `base.DiscriminatorWay`.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 DISCRIMINATOR_WAYS = Registry(
     "way into a discriminator",
+    "cgan_dist:DiscriminatorWay",
     {
         "auxiliary": "cgan_dist.conditioning.discriminator.auxiliary:Auxiliary",
         "channels": "cgan_dist.conditioning.discriminator.channels:Channels",

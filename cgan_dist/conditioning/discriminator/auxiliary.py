@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
-from cgan_dist.schedule import Scheduled
-from cgan_dist.sections import NotNegative
+from cgan_dist.config.schedule import Scheduled
+from cgan_dist.config.sections import NotNegative
 
 
 class Auxiliary(DiscriminatorWay):
@@ -28,7 +28,7 @@ class Auxiliary(DiscriminatorWay):
 
     def reading(self, features: int) -> nn.Module:
         """(B, F) -> (B, N): logits of classes and bits, estimates of real values."""
-        return Classifier(features, self.layout.width)
+        return Classifier(features, self.layout)
 
     def loss(self, reading: Tensor, condition: Condition, role: Role) -> Tensor | None:
         """How far the reading is from the condition, see `label_loss`."""
@@ -38,10 +38,24 @@ class Auxiliary(DiscriminatorWay):
 
 
 class Classifier(nn.Linear):
-    """A linear layer that does not look at the condition."""
+    """A linear layer that does not look at the condition.
+
+    Args:
+        features: F.
+        layout: of what it reads; N is its width.
+        besides: outputs after those of the label.
+    """
+
+    def __init__(self, features: int, layout: Layout, besides: int = 0) -> None:
+        super().__init__(features, layout.width + besides)
+        self.layout = layout
+
+    def label_rows(self) -> dict[str, range]:
+        """The parameters whose rows are entries of the condition, and which entries."""
+        return dict.fromkeys(("weight", "bias"), range(self.layout.width))
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:  # type: ignore[override]
-        """(B, F) and a condition -> (B, N)."""
+        """(B, F) and a condition -> (B, N), and what there is besides."""
         return super().forward(features)
 
 

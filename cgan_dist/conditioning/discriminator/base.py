@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.channel_conv import ChannelConv2d
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.way import Way, Ways
-from cgan_dist.schedule import Scheduled
+from cgan_dist.config.schedule import Scheduled
 
 Role = Literal["real", "fake", "generator"]
 """Whose images an auxiliary loss is for: D's reals, D's fakes, or the fakes in G's step."""
@@ -28,7 +28,9 @@ class Judgement(NamedTuple):
 
 
 class DiscriminatorWay(Way):
-    """A way into a discriminator: besides joining the image, it may add to the logit and may read the label.
+    """A way into a discriminator: it may join planes to the image, may add to the logit and may read the label.
+
+    `joins_condition = True` joins the condition itself; `joins_reals = R` joins R values, those of `embed`.
 
     A reading is a tensor of any shape with the batch first; `loss` turns it into a scalar without parameters of its
     own, so that all parameters are used inside D's forward pass, where DDP sees them.

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.linear import ConditionLinear
+from cgan_dist.config.schedule import Scheduled
+from cgan_dist.config.sections import Count, NotNegative, Positive, Share
 from cgan_dist.errors import UserError
-from cgan_dist.schedule import Scheduled
-from cgan_dist.sections import Count, NotNegative, Positive, Share
 
 
 class D2DCrossEntropy(DiscriminatorWay):

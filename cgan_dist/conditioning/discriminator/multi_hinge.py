@@ -10,8 +10,8 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.auxiliary import Classifier
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.discriminator.d2d_ce import check_classes
-from cgan_dist.schedule import Scheduled
-from cgan_dist.sections import NotNegative
+from cgan_dist.config.schedule import Scheduled
+from cgan_dist.config.sections import NotNegative
 
 
 class MultiHinge(DiscriminatorWay):
@@ -35,7 +35,7 @@ class MultiHinge(DiscriminatorWay):
 
     def reading(self, features: int) -> nn.Module:
         """(B, F) -> (B, N + 1) scores."""
-        return Classifier(features, self.layout.width + 1)
+        return Classifier(features, self.layout, besides=1)
 
     def loss(self, reading: Tensor, condition: Condition, role: Role) -> Tensor:
         """(B, N + 1) and the classes -> ()."""

@@ -18,7 +18,9 @@ MODULATION_STD = 0.02
 
 
 class GeneratorWay(Way):
-    """A way into a generator: besides joining z, it may modulate features.
+    """A way into a generator: it may join something to z, and may modulate features.
+
+    `joins_condition = True` joins the condition itself; `joins_reals = R` joins R values, those of `embed`.
 
     Args:
         layout: of the label space's conditions.

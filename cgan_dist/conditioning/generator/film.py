@@ -7,7 +7,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.generator.base import GeneratorWay
 from cgan_dist.conditioning.linear import ConditionLinear
-from cgan_dist.sections import Count
+from cgan_dist.config.sections import Count
 
 
 class Film(GeneratorWay):
@@ -25,7 +25,7 @@ class Film(GeneratorWay):
         super().__init__(layout, latent_dim)
         self.shared = ConditionLinear(layout, dim) if dim else None
         self.latent = latent
-        self.styles = (Layout(reals=dim) if dim else layout).plus_reals(latent_dim if latent else 0)
+        self.styles = (Layout(learned=dim) if dim else layout).plus_reals(latent_dim if latent else 0)
 
     def style(self, z: Tensor, condition: Condition) -> Condition:
         """(B, Z) and a condition -> what gains and shifts are linear in."""

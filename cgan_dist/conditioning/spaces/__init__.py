@@ -4,10 +4,11 @@ A label space is built as `space(schema)` from the data's label schema, besides 
 `base.LabelSpace`.
 """
 
-from cgan_dist.registry import Registry
+from cgan_dist.config.registry import Registry
 
 LABEL_SPACES = Registry(
     "label space",
+    "cgan_dist:LabelSpace",
     {
         "attributes": "cgan_dist.conditioning.spaces.attributes:Attributes",
         "auto": "cgan_dist.conditioning.spaces.auto:auto",

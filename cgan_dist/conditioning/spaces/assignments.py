@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from cgan_dist.conditioning.spaces.stored import listed
+from cgan_dist.conditioning.spaces.words import cut, unquoted
 from cgan_dist.errors import UserError, close_match
 
 
 def split_labels(text: str) -> list[list[str]]:
     """Cuts `a=1,b; c` into the words of each label, [[a=1, b], [c]].
 
-    A label may have no word; a semicolon at the very end begins none.
+    A label may have no word; a semicolon at the very end begins none. What is in quotes stays whole.
     """
-    labels = text.split(";")
-    if len(labels) > 1 and not labels[-1].strip():
-        labels.pop()
-    return [[word.strip() for word in label.split(",") if word.strip()] for label in labels]
+    labels: list[list[str]] = [[]]
+    for word, separator in cut(text, ",;"):
+        if word:
+            labels[-1].append(word)
+        if separator == ";":
+            labels.append([])
+    return labels[:-1] if len(labels) > 1 and not labels[-1] else labels
 
 
 def split_word(word: str, known: Container[str]) -> tuple[str, str | None]:
-    """Cuts `name=value`; a bare name has no value."""
+    """Cuts `name=value`; a bare name has no value. The name may be in quotes."""
+    for name in (word, unquoted(word)):
+        if name in known:
+            return name, None
     name, equals, value = word.rpartition("=")
-    return (word, None) if word in known or not equals else (name.strip(), value.strip())
+    return (unquoted(name.strip()), value.strip()) if equals else (unquoted(word), None)
 
 
 def read_assignments(words: Sequence[str], known: Sequence[str], what: str) -> dict[str, str | None]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import logging
 
 import torch
 from torch import Tensor
 
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.spaces.stored import WHERE, listed, parts_of
+from cgan_dist.conditioning.spaces.words import NUMBER, cut, typed_name, unquoted
 from cgan_dist.errors import UserError, close_match
 from cgan_dist.labels import ClassLabels, LabelSchema
 
-NUMBER = re.compile(r"-?[0-9]{1,18}")
+logger = logging.getLogger(__name__)
 
 
 class Classes:
@@ -42,6 +43,7 @@ class Classes:
             raise UserError(f"{WHERE}: 'classes' needs at least 2 classes, the data has {count}.")
         self.layout = Layout(classes=(count,))
         self.number_of = {name: number for number, name in enumerate(self.schema.names)}
+        self._has_warned = False
 
     def select(self, stored: Tensor) -> Tensor:
         """(B,), or (B, W) of a product -> (B,) int64."""
@@ -52,16 +54,15 @@ class Classes:
         return Condition.of_classes(labels)
 
     def parse(self, text: str) -> Tensor:
-        """Reads `0,2,sneaker`: numbers or names, separated by commas."""
-        labels = [self._parse_one(word.strip()) for word in text.split(",") if word.strip()]
+        """Reads `0,2,sneaker`: numbers or names, separated by commas.
+
+        A number is the class's number, counted from 0, whatever the classes are called; a name that is a number is
+        typed in quotes, `"12","3"`. Where the two differ, a warning says so once.
+        """
+        labels = [self._parse_one(word, text) for word, _ in cut(text, ",") if word]
         if not labels:
-            raise UserError(f"labels '{text}': expected class numbers or names, e.g. 0,1,2 or {self.schema.names[0]}.")
-        count = len(self.number_of)
-        for label in labels:
-            if not 0 <= label < count:
-                raise UserError(
-                    f"labels '{text}': label {label} is outside 0..{count - 1} (the data has {count} classes)."
-                )
+            first = typed_name(self.schema.names[0])
+            raise UserError(f"labels '{text}': expected class numbers or names, e.g. 0,1,2 or {first}.")
         return torch.tensor(labels)
 
     def grid(self, count: int) -> Tensor:
@@ -72,10 +73,27 @@ class Classes:
         """The classes' names."""
         return [self.schema.names[number] for number in labels.tolist()]
 
-    def _parse_one(self, word: str) -> int:
-        if word in self.number_of:
-            return self.number_of[word]
+    def _parse_one(self, word: str, text: str) -> int:
         if NUMBER.fullmatch(word):
-            return int(word)
-        names = self.schema.names
-        raise UserError(f"label '{word}': no such class.{close_match(word, names)} Classes: {listed(names)}.")
+            return self._numbered(word, text)
+        names, name = self.schema.names, unquoted(word)
+        if name not in self.number_of:
+            raise UserError(f"label '{word}': no such class.{close_match(name, names)} Classes: {listed(names)}.")
+        return self.number_of[name]
+
+    def _numbered(self, word: str, text: str) -> int:
+        number, names = int(word), self.schema.names
+        named = f"The class named {word} is typed in quotes: --labels '{typed_name(word)}'."
+        if not 0 <= number < len(names):
+            advice = f" {named}" if word in self.number_of else ""
+            raise UserError(
+                f"labels '{text}': label {number} is outside 0..{len(names) - 1} (the data has {len(names)} classes)."
+                f"{advice}"
+            )
+        if self.number_of.get(word, number) != number and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "labels '%s': %s is class number %s, counted from 0, which is named '%s'. %s",
+                text, word, number, names[number], named,
+            )  # fmt: skip
+        return number

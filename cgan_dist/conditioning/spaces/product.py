@@ -16,8 +16,8 @@ from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.assignments import split_labels, split_word
 from cgan_dist.conditioning.spaces.attributes import NO_ATTRIBUTE
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.conditioning.spaces.classes import NUMBER
 from cgan_dist.conditioning.spaces.stored import WHERE, listed
+from cgan_dist.conditioning.spaces.words import NUMBER
 from cgan_dist.errors import UserError, close_match
 from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, Part, ProductLabels
 
@@ -75,9 +75,9 @@ class Product:
     def parse(self, text: str) -> Tensor:
         """Reads `sneaker,Smiling=1,azimuth=30; 3`: two labels, separated by a semicolon.
 
-        A word that names an attribute or a value belongs to it, as in those spaces; any other is the name or number of
-        a class. Each label has one class of each group of classes; attributes that are not named are 0, values in the
-        middle of their range.
+        A word that names an attribute or a value belongs to it, as in those spaces; any other is the name of a class,
+        or its number where there is one group of classes. A name that is a number is typed in quotes. Each label has
+        one class of each group of classes; attributes that are not named are 0, values in the middle of their range.
         """
         return torch.cat([self._parse_one(words) for words in split_labels(text)])
 
@@ -117,16 +117,20 @@ class Product:
 
     def _part_of(self, word: str) -> int:
         """The number of the part that reads a word."""
+        kinds, names = [part.kind for part in self.schema.parts], self.schema.names
+        if NUMBER.fullmatch(word) and "classes" in kinds:
+            if (groups := kinds.count("classes")) == 1:
+                return kinds.index("classes")
+            raise UserError(
+                f"label '{word}': a number, but of which of the {groups} groups of classes? Type names, and those that "
+                f"are numbers in quotes. There are: {listed(names)}."
+            )
         name, _ = split_word(word, self.part_of_name)
         if name in self.part_of_name:
             return self.part_of_name[name]
-        kinds = [part.kind for part in self.schema.parts]
         if word == NO_ATTRIBUTE and "attributes" in kinds:
             return kinds.index("attributes")
-        if NUMBER.fullmatch(word) and kinds.count("classes") == 1:
-            return kinds.index("classes")
-        names = self.schema.names
-        raise UserError(f"label '{word}': unknown name.{close_match(name, names)} There are: {listed(names)}.")
+        raise UserError(f"label '{word}': unknown name.{close_match(word, names)} There are: {listed(names)}.")
 
 
 def _all_parts(schema: ProductLabels) -> list[str | dict[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cgan_dist.bounds import lines, regular
 from cgan_dist.errors import UserError, close_match
 
 ENCODING = "utf-8-sig"
@@ -28,7 +28,9 @@ def existing_folder(folder: Path | None, source: str, contents: str) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise UserError(f"--source {folder}: a file; {source} expects a folder with {contents}.")
+        zipped = " Unpack it; one with dataset.json in it is read as it is: cgan-dist prepare stylegan."
+        more = zipped if folder.suffix.lower() == ".zip" else ""
+        raise UserError(f"--source {folder}: a file; {source} expects a folder with {contents}.{more}")
     raise UserError(f"--source {folder}: no such folder.{_near(folder)} {source} expects a folder with {contents}.")
 
 
@@ -40,6 +42,8 @@ def existing_file(folder: Path, name: str, option: str) -> Path:
     """
     path = folder / name
     if not path.is_file():
+        if path.exists() and not path.is_dir():
+            regular(path)  # which says what it is
         raise UserError(f"{path}: no such file.{_near(path)} Name another with --option {option}=NAME.")
     return path
 
@@ -57,31 +61,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         UserError: if the file is missing or not UTF-8.
     """
     try:
-        with path.open(encoding=ENCODING) as file:
-            for number, line in enumerate(file, start=1):
+        with regular(path).open(encoding=ENCODING) as file:
+            for number, line in enumerate(lines(file, path), start=1):
                 if text := line.strip():
                     yield number, text
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file in UTF-8: {error.reason}.") from error
-
-
-def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Returns the header, and an iterator of (line number, fields) over the rows, each as long as the header.
-
-    Raises:
-        UserError: if the file is missing, no CSV in UTF-8, has no header, or a column or a row that is malformed; also
-            later, from the iterator.
-    """
-    rows = _csv_rows(path)
-    _, header = next(rows, (0, []))
-    if not header:
-        raise UserError(f"{path}: empty; expected a line of column names, then a line per image.")
-    header = [name.strip() for name in header]
-    if repeated := first_repeated(header):
-        raise UserError(f"{path}: the column '{repeated}' is there twice; remove or rename one of the two.")
-    return header, _checked(rows, header, path)
 
 
 def first_repeated(names: Sequence[str]) -> str | None:
@@ -92,32 +79,6 @@ def first_repeated(names: Sequence[str]) -> str | None:
             return name
         seen.add(name)
     return None
-
-
-def _checked(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) -> Iterator[tuple[int, list[str]]]:
-    for line, fields in rows:
-        if len(fields) != len(header):
-            raise UserError(
-                f"{path}, line {line}: {len(fields)} fields, expected {len(header)}: {shortened(header)}. A field "
-                'with a comma in it needs "quotes".'
-            )
-        yield line, fields
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        with path.open(encoding=ENCODING, newline="") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                for fields in reader:
-                    if fields:
-                        yield reader.line_num, fields
-            except csv.Error as error:
-                raise UserError(f"{path}, line {reader.line_num}: not CSV: {error}.") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file in UTF-8: {error.reason}.") from error
 
 
 def shortened(names: Sequence[str], most: int = 6) -> str:

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from cgan_dist.data.source import Source
+from cgan_dist.data.sources.class_names import in_natural_order
 from cgan_dist.data.sources.files import existing_folder, shortened
-from cgan_dist.data.sources.picture import Pictures
-from cgan_dist.errors import UserError, close_match
+from cgan_dist.data.sources.picture import SUFFIXES, Pictures
+from cgan_dist.data.sources.splits import choose_splits, find_splits
+from cgan_dist.data.sources.stylegan import DATASET, refuse_dataset_json
+from cgan_dist.errors import UserError
 from cgan_dist.labels import ClassLabels, NoLabels
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val"), "val": ("val", "valid"), "test": ("test",)}
+OF_OTHERS = {".parquet": "huggingface", ".arrow": "huggingface", ".npz": "npz", ".csv": "csv", ".jsonl": "jsonl"}
+"""Which source reads files by these suffixes."""
+logger = logging.getLogger(__name__)
 
 
-def load(folder: Path | None, split: str, *, unlabelled: bool = False, ignore_others: bool = False) -> Source:
+def load(
+    folder: Path | None,
+    split: str,
+    *,
+    unlabelled: bool = False,
+    ignore_others: bool = False,
+    splits: bool | None = None,
+) -> Source:
     """Lists the pictures below `folder`; they are read one by one.
 
-    Where all sub-folders are named train, valid, val or test, `split` chooses among them, and the classes are those of
-    all splits together, so that a class has the same number in each.
+    Where all sub-folders have the name of a split, such as train, val or Testing, `split` chooses among them, and the
+    classes are those of the training split, so that a class has the same number in each.
 
     Args:
-        folder: with `CLASS/**/*.jpg`; class names are sorted. Hidden files and folders are skipped.
-        split: `train` or `all`, which are the same without such sub-folders; else also `valid` (or `val`) and `test`.
+        folder: with `CLASS/**/*.jpg`; class names are in natural order. Hidden files and folders are skipped.
+        split: `train` or `all`, which are the same without such sub-folders; else also `valid` and `test`, by any of
+            their names.
         unlabelled: take every picture below the folder, and no labels.
         ignore_others: skip files that are no pictures instead of refusing them.
+        splits: whether each sub-folder is a split (true) or a class (false), where their names leave it open.
 
     Raises:
-        UserError: if there is no picture, a class without any, a picture outside the classes, or another file.
+        UserError: if there is no picture, a class without any or that the training split lacks, a picture outside the
+            classes, or another file; or if only some sub-folders look like splits, or the labels are in StyleGAN's
+            `dataset.json`.
     """
     folder = existing_folder(folder, "folder", "pictures" if unlabelled else "one sub-folder of pictures per class")
-    roots, chosen = _roots(folder, split)
+    if not unlabelled:
+        refuse_dataset_json(folder / DATASET)
+    found = find_splits(folder, _sub_folders(folder), splits)
+    chosen = choose_splits(folder, found, split)
     files = _Files(folder)
-    if roots != [""]:
+    if found:
         files.add_beside("")
-    classes = [] if unlabelled else _classes(folder, roots)
+    classes = [] if unlabelled else _classes(folder, found, chosen)
+    number_of = {name: number for number, name in enumerate(classes)}
     numbers: list[int] = []
     for root in chosen:
         if unlabelled:
@@ -46,7 +67,7 @@ def load(folder: Path | None, split: str, *, unlabelled: bool = False, ignore_ot
             continue
         files.add_beside(root)
         for name in _sub_folders(folder / root):
-            numbers += [classes.index(name)] * files.add_below(os.path.join(root, name))
+            numbers += [number_of[name]] * files.add_below(os.path.join(root, name))
     if files.others and not ignore_others:
         raise UserError(
             f"{folder}: files that are no pictures ({', '.join(SUFFIXES)}): {shortened(files.others)}. Remove them, or "
@@ -110,32 +131,34 @@ class _Files:
             self.others.append(os.path.join(name, file))
 
 
-def _roots(folder: Path, split: str) -> tuple[list[str], list[str]]:
-    """Returns the folders of all splits and those of the chosen one; `""` where there are no splits."""
-    found = _sub_folders(folder)
-    if not found or not set(found) <= SPLIT_FOLDERS.keys():
-        if split not in ("train", "all"):
-            raise UserError(
-                f"split '{split}': {folder} has no sub-folders train, valid and test to choose from; expected train or "
-                "all."
-            )
-        return [""], [""]
-    wanted = found if split == "all" else [name for name in SPLIT_FOLDERS.get(split, ()) if name in found][:1]
-    if not wanted:
+def _classes(folder: Path, splits: dict[str, str], chosen: Sequence[str]) -> list[str]:
+    """Those of the training split, or of all splits together where there is none."""
+    roots = list(splits.values()) or [""]
+    by_root = {root: _sub_folders(folder / root) for root in roots}
+    known = set(by_root[splits["train"]] if "train" in splits else chain.from_iterable(by_root.values()))
+    if not known:
         raise UserError(
-            f"split '{split}': {folder} has {', '.join(found)}; expected one of them or all.{close_match(split, found)}"
+            f"{folder}: no class folders; expected CLASS/*.jpg. {_source_of(folder)}For pictures without labels give "
+            "--option unlabelled=true."
         )
-    return found, wanted
+    for root, names in by_root.items():
+        if strangers := [name for name in names if name not in known]:
+            where = f"{folder / root}: {splits['train']} has no class {shortened(strangers)}"
+            if root in chosen:
+                raise UserError(
+                    f"{where}; the classes are those of {splits['train']}. Move it there or away, sort its pictures "
+                    "into class folders, or list them with their labels in a table for csv."
+                )
+            logger.warning("%s, and none is made of it; it is in no split that was asked for.", where)
+    return in_natural_order(known)
 
 
-def _classes(folder: Path, roots: Sequence[str]) -> list[str]:
-    classes = sorted({name for root in roots for name in _sub_folders(folder / root)})
-    if not classes:
-        raise UserError(
-            f"{folder}: no class folders; expected CLASS/*.jpg. For pictures without labels give --option "
-            "unlabelled=true."
-        )
-    return classes
+def _source_of(folder: Path) -> str:
+    """A word on the source that reads what lies there, where its names tell."""
+    for name in _visible(os.listdir(folder)):
+        if source := OF_OTHERS.get(os.path.splitext(name)[1].lower()):
+            return f"Of {name} and its like type cgan-dist prepare {source}. "
+    return ""
 
 
 def _sub_folders(folder: Path) -> list[str]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgan_dist.bounds import check_expansion, regular
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.sources.class_numbers import numbered
 from cgan_dist.data.sources.files import check_split, existing_file, existing_folder, first_repeated
+from cgan_dist.data.sources.label_columns import bits, reals
 from cgan_dist.errors import UserError, close_match
-from cgan_dist.labels import AttributeLabels, ContinuousLabels
 
+ARRAYS, OPTIONAL = ("images", "labels"), ("class_names",)
+OF_OTHERS = {"train_images": "medmnist", "arr_0": "kmnist"}
+"""Arrays by which published sets are told that have a source of their own."""
 Arrays = dict[str, NDArray[Any]]
 
 
-def load(folder: Path | None, split: str, *, file: str = "data.npz") -> Source:
+def load(folder: Path | None, split: str, *, file: str = "data.npz", first_label: int = 0) -> Source:
     """Reads the arrays; the file is one set, without splits.
 
     - `images`: (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8.
@@ -31,6 +35,7 @@ def load(folder: Path | None, split: str, *, file: str = "data.npz") -> Source:
         folder: of the file.
         split: `train` or `all`, which are the same.
         file: its name.
+        first_label: the label of class number 0, where labels do not count from 0.
 
     Raises:
         UserError: if the file is missing, no npz file, damaged or pickled, or an array is missing or contradicts these.
@@ -38,10 +43,10 @@ def load(folder: Path | None, split: str, *, file: str = "data.npz") -> Source:
     check_split(split, ("train", "all"))
     folder = existing_folder(folder, "npz", f"the file {file}")
     path = existing_file(folder, file, "file")
-    arrays = _read_arrays(path)
-    images, labels, names = _images(arrays["images"], path), arrays["labels"], _names(arrays, path)
+    arrays = read_npz(path, ARRAYS, OPTIONAL)
+    images, labels, names = images_of(arrays["images"], str(path)), arrays["labels"], _names(arrays, path)
     if labels.ndim == 1 and labels.dtype.kind in "iu":
-        return numbered(images, labels, names, str(path))
+        return numbered(images, labels, names, str(path), first_label)
     if labels.ndim != 2 or labels.dtype.kind not in "iubf" or not labels.shape[1]:
         raise UserError(
             f"{path}: labels are {labels.shape} {labels.dtype}; expected (N,) integers, (N, A) of 0 and 1, or (N, D) "
@@ -56,38 +61,22 @@ def load(folder: Path | None, split: str, *, file: str = "data.npz") -> Source:
             f"{path}: class_names are {names}; expected a different name for each of the "
             f"{labels.shape[1]} columns of labels."
         )
-    if labels.dtype.kind == "f":
-        return _continuous(images, labels, names, path)
-    return _attributes(images, labels, names, path)
+    columns = (reals if labels.dtype.kind == "f" else bits)(labels, names, str(path))
+    return Source(labels=columns[0], schema=columns[1], read=InMemory(images), description=str(path))
 
 
-def _attributes(images: NDArray[np.uint8], labels: NDArray[Any], names: list[str] | None, path: Path) -> Source:
-    for image, column in np.argwhere((labels != 0) & (labels != 1))[:1]:
-        raise UserError(f"{path}: image {image}, column {column} of labels: {labels[image, column]}; expected 0 or 1.")
-    schema = AttributeLabels(names=names or [f"attribute_{column}" for column in range(labels.shape[1])])
-    return Source(labels=labels.astype(np.uint8), schema=schema, read=InMemory(images), description=str(path))
+def images_of(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """Returns (N, H, W, C) uint8, C being 1 or 3, of images that may lack the C.
 
-
-def _continuous(images: NDArray[np.uint8], labels: NDArray[Any], names: list[str] | None, path: Path) -> Source:
-    names = names or [f"value_{column}" for column in range(labels.shape[1])]
-    largest = np.finfo(np.float32).max
-    for image, column in np.argwhere(~(np.abs(labels) <= largest))[:1]:  # ~ also catches nan
-        raise UserError(f"{path}: image {image}, {names[column]}: {labels[image, column]}; expected a finite number.")
-    values = labels.astype(np.float32)
-    ranges = [(float(column.min()), float(column.max())) for column in values.T]
-    for name, (low, high) in zip(names, ranges, strict=True):
-        if low == high:
-            raise UserError(f"{path}: {name} is {low:g} for every image, which is no range; leave it out.")
-    schema = ContinuousLabels(names=names, ranges=ranges)
-    return Source(labels=values, schema=schema, read=InMemory(images), description=str(path))
-
-
-def _images(images: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    Raises:
+        UserError: beginning with `where`, if they are of another shape or type.
+    """
+    found = images.shape
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
         raise UserError(
-            f"{path}: images are {images.shape} {images.dtype}; expected (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8."
+            f"{where}: images are {found} {images.dtype}; expected (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8."
         )
     return images
 
@@ -101,17 +90,29 @@ def _names(arrays: Arrays, path: Path) -> list[str] | None:
     return [str(name) for name in names]
 
 
-def _read_arrays(path: Path) -> Arrays:
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: not an npz file, or cut off; numpy.savez(file, images=..., labels=...) makes one.")
+def read_npz(path: Path, names: Sequence[str], optional: Sequence[str] = ()) -> Arrays:
+    """Reads arrays of a file by their names; the others in it are not looked at.
+
+    Raises:
+        UserError: if it is no npz file, damaged or pickled, or lacks an array that is not optional.
+    """
     try:
+        if not zipfile.is_zipfile(regular(path)):
+            raise UserError(
+                f"{path}: not an npz file, or cut off; numpy.savez(file, images=..., labels=...) makes one."
+            )
+        with zipfile.ZipFile(path) as archive:
+            check_expansion(sum(member.file_size for member in archive.infolist()), path)
         with np.load(path, allow_pickle=False) as file:
-            for name in ("images", "labels"):
+            for name in names:
                 if name not in file:
-                    raise UserError(f"{path}: no array '{name}'.{close_match(name, file)} It has {', '.join(file)}.")
-            wanted = [name for name in ("images", "labels", "class_names") if name in file]
-            return {name: np.asarray(file[name]) for name in wanted}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                    reads = next((source for array, source in OF_OTHERS.items() if array in file), None)
+                    near = f" Is it one of {reads}'s? cgan-dist prepare {reads}." if reads else close_match(name, file)
+                    raise UserError(f"{path}: no array '{name}'.{near} It has {', '.join(file)}.")
+            return {name: np.asarray(file[name]) for name in (*names, *optional) if name in file}
+    except UserError:
+        raise
+    except Exception as error:  # numpy parses headers with ast, and zips are damaged in many ways
         if "pickle" in str(error):
             raise UserError(
                 f"{path}: an array of Python objects, which is pickled, and reading a pickle runs whatever code is in "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cgan_dist.bounds import PICTURE_PIXELS, regular
 from cgan_dist.errors import UserError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Nothing else is tried: Pillow would hand an EPS file, whatever its name, to an interpreter of PostScript."""
-MAX_MEGAPIXELS = 64
+SUFFIXES = (
+    *(".apng", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Those of these formats, in small letters: what a folder is searched for."""
 GREY_MODES = ("1", "L", "LA", "La")
 
 
@@ -50,12 +56,29 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         transparency shows white, and of 16 bits per grey value the upper 8 are kept.
 
     Raises:
-        UserError: if the file is missing, no picture, truncated, corrupt, or has more than 64 megapixels.
+        UserError: if the file is missing, no picture, truncated, corrupt, or has more than 64 megapixels
+            (`PICTURE_PIXELS`).
     """
+    try:
+        return _read(regular(path), path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}.") from error
+
+
+def decode_picture(content: bytes, where: str) -> NDArray[np.uint8]:
+    """Reads the bytes of a picture file that lies in another file; `where` says which, for errors.
+
+    See `read_picture`.
+    """
+    return _read(io.BytesIO(content), where)
+
+
+def _read(file: Path | io.BytesIO, path: Path | str) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of them is an error below
-            with Image.open(path, formats=FORMATS) as image:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, PICTURE_PIXELS.limit)  # Pillow's own bound
+            with Image.open(file, formats=FORMATS) as image:
                 _check_size(image.width * image.height, path)
                 kind = image.format
                 ImageOps.exif_transpose(image, in_place=True)
@@ -75,16 +98,19 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: truncated or corrupt: {error}. Remove it or fetch it again.") from error
 
 
-def _check_size(pixels: int, path: Path) -> None:
-    if pixels > MAX_MEGAPIXELS * 1_000_000:
+def _check_size(pixels: int, path: Path | str) -> None:
+    if pixels > PICTURE_PIXELS.limit:
         raise UserError(_too_large(path, f"{pixels / 1e6:.1f}"))
 
 
-def _too_large(path: Path, megapixels: str) -> str:
-    return f"{path}: {megapixels} megapixels, expected at most {MAX_MEGAPIXELS}; scale it down or remove it."
+def _too_large(path: Path | str, megapixels: str) -> str:
+    return (
+        f"{path}: {megapixels} megapixels, expected at most {PICTURE_PIXELS.limit / 1e6:.0f}; scale it down or remove "
+        f"it. {PICTURE_PIXELS.variable}=N in the environment allows N pixels."
+    )
 
 
-def _pixels(image: Image.Image, kind: str | None, path: Path) -> NDArray[np.uint8]:
+def _pixels(image: Image.Image, kind: str | None, path: Path | str) -> NDArray[np.uint8]:
     if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
         return (np.asarray(image) >> 8).astype(np.uint8)[..., None]  # Pillow's own conversion clips at 255
     if image.mode in ("I", "F"):

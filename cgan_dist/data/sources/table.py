@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from cgan_dist.data.source import Source
 from cgan_dist.data.sources.files import check_split, first_repeated, shortened
+from cgan_dist.data.sources.label_columns import LARGEST, named, tagged
 from cgan_dist.data.sources.picture import Pictures
+from cgan_dist.data.sources.picture_paths import PicturePaths
 from cgan_dist.errors import UserError, close_match
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, Labels, LabelSchema, Part, ProductLabels
+from cgan_dist.labels import AttributeLabels, ContinuousLabels, Labels, LabelSchema, Part, ProductLabels
 
-BITS = {"1": 1, "true": 1, "0": 0, "-1": 0, "false": 0}
+BITS = dict.fromkeys(("1", "true", "t", "yes", "y"), 1) | dict.fromkeys(("0", "-0", "-1", "false", "f", "no", "n"), 0)
 DEFAULT_LABEL = "label"
-INTEGER = re.compile(r"-?[0-9]{1,18}")
-LARGEST = float(np.finfo(np.float32).max)
 Row = tuple[int, Mapping[str, object]]
 """Line number in the manifest, and values by column: text (csv) or what JSON has."""
 
@@ -31,9 +31,9 @@ class Columns:
     """Which columns hold what; of `label`, `attributes` and `continuous` one or more, the column `label` by default.
 
     Attributes:
-        path: the picture's path, relative to the folder.
-        label: the name of its class.
-        attributes: yes or no each: 1 or true, and 0, -1 or false.
+        path: the picture's path below the folder, as `PicturePaths` takes it.
+        label: the name of its class; where JSON has a list, tags, each of which is an attribute.
+        attributes: yes or no each: 1, true or yes, and 0, -1, false or no.
         continuous: a number each.
         ranges: [low, high] of each of `continuous`; by default the least and the greatest value of all rows.
         split_column: the name of the split that the row belongs to.
@@ -98,6 +98,7 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
         check_split(split, ("train", "all"))
     converts: dict[str, Callable[..., Any]] = {"label": _class_name, "attributes": _bit, "continuous": _number}
     readers = [(converts[option], column) for option, names in columns.of_labels.items() for column in names]
+    paths = PicturePaths(folder)
     lines: list[int] = []
     names: list[str] = []
     splits: list[str] = []
@@ -105,7 +106,7 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
     for line, row in rows:
         where = f"{manifest}, line {line}"
         lines.append(line)
-        names.append(_path(row, columns.path, where))
+        names.append(paths.relative(_text(row, columns.path, where), where))
         splits.append(_text(row, columns.split_column, where) if columns.split_column else split)
         cells.append([convert(row, column, where) for convert, column in readers])
     if not lines:
@@ -114,12 +115,8 @@ def read_table(folder: Path, split: str, manifest: Path, rows: Iterable[Row], co
         check_split(split, (*sorted(set(splits)), "all"))
     labels, schema = _labels(cells, columns, manifest, lines)
     chosen = [index for index, name in enumerate(splits) if split in ("all", name)]
-    for index in chosen:
-        if not (folder / names[index]).is_file():
-            raise UserError(
-                f"{manifest}, line {lines[index]}: {folder / names[index]} is missing; paths are relative to {folder}."
-            )
-    pictures = Pictures(folder, tuple(names[index] for index in chosen))
+    found = tuple(paths.find(names[index], f"{manifest}, line {lines[index]}") for index in chosen)
+    pictures = Pictures(folder, found)
     return Source(labels=labels[chosen], schema=schema, read=pictures, description=f"{manifest} ({split})")
 
 
@@ -130,7 +127,7 @@ def _labels(cells: list[list[Any]], columns: Columns, manifest: Path, lines: lis
     for option, names in columns.of_labels.items():
         own, by_column = by_column[: len(names)], by_column[len(names) :]
         if option == "label":
-            parts.append(_classes(own[0]))
+            parts.append(_classes(own[0], manifest, lines))
         elif option == "attributes":
             parts.append((np.array(own, np.uint8).T, AttributeLabels(names=names)))
         else:
@@ -146,12 +143,17 @@ def _labels(cells: list[list[Any]], columns: Columns, manifest: Path, lines: lis
     return schema.join([labels for labels, _ in parts]), schema
 
 
-def _classes(found: Sequence[str]) -> tuple[Labels, ClassLabels]:
-    names = sorted(set(found))
-    if all(INTEGER.fullmatch(name) for name in names):
-        names.sort(key=int)
-    number = {name: index for index, name in enumerate(names)}
-    return np.array([number[name] for name in found], np.int64), ClassLabels(names=names)
+def _classes(found: Sequence[str | list[str]], manifest: Path, lines: list[int]) -> tuple[Labels, Part]:
+    """Those of a column of names, or attributes where it has a list of tags in each row."""
+    names = [name for name in found if isinstance(name, str)]
+    if len(names) == len(found):
+        return named(names)
+    for line, name in zip(lines, found, strict=True):
+        if isinstance(name, str):
+            raise UserError(
+                f"{manifest}, line {line}: '{name}'; other rows have lists of tags, expected one here too: ['{name}']."
+            )
+    return tagged([tags for tags in found if isinstance(tags, list)], str(manifest))
 
 
 def _values(
@@ -179,15 +181,6 @@ def _data_ranges(values: NDArray[np.float32], names: list[str], manifest: Path) 
     return ranges  # type: ignore[no-any-return]
 
 
-def _path(row: Mapping[str, object], column: str, where: str) -> str:
-    path = _text(row, column, where)
-    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
-        raise UserError(f"{where}: '{path}' is an absolute path; expected one relative to the folder.")
-    if ".." in PurePosixPath(path).parts:
-        raise UserError(f"{where}: '{path}' leaves the folder; expected a path below it, without '..'.")
-    return path
-
-
 def _text(row: Mapping[str, object], column: str, where: str) -> str:
     value = _value(row, column, where)
     if not isinstance(value, str) or not value.strip():
@@ -195,8 +188,14 @@ def _text(row: Mapping[str, object], column: str, where: str) -> str:
     return value.strip()
 
 
-def _class_name(row: Mapping[str, object], column: str, where: str) -> str:
+def _class_name(row: Mapping[str, object], column: str, where: str) -> str | list[str]:
     value = _value(row, column, where)
+    if isinstance(value, list):
+        return [_name(tag, column, where) for tag in value]
+    return _name(value, column, where)
+
+
+def _name(value: object, column: str, where: str) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
         raise UserError(f"{where}: {column} is {value!r}; expected the name or the number of a class.")
     return str(value).strip()
@@ -204,10 +203,12 @@ def _class_name(row: Mapping[str, object], column: str, where: str) -> str:
 
 def _bit(row: Mapping[str, object], column: str, where: str) -> int:
     value = _value(row, column, where)
-    bit = BITS.get(str(value).strip().lower())
-    if bit is None:
-        raise UserError(f"{where}: {column} is {value!r}; expected 1 or true, or 0, -1 or false.")
-    return bit
+    text = str(value).strip().lower()
+    with contextlib.suppress(ValueError):
+        text = f"{float(text):g}"
+    if text not in BITS:
+        raise UserError(f"{where}: {column} is {value!r}; expected 1, true or yes, or 0, -1, false or no.")
+    return BITS[text]
 
 
 def _number(row: Mapping[str, object], column: str, where: str) -> float:

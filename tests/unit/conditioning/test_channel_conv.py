@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import copy
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cgan_dist.conditioning.channel_conv import ChannelConv2d
 from cgan_dist.conditioning.condition import Condition, Layout
 from tests.unit.conditioning.conditions import BATCH, layouts_and_conditions
 
-CASES = list(itertools.product([1, 2], [3, 4, 5], [True, False]))
+CASES = list(itertools.product([1, 2], [1, 3, 4, 5], [True, False]))
 
 
 def both_forms(layout: Layout, kernel_size: int, stride: int, same: bool) -> tuple[ChannelConv2d, ChannelConv2d]:
@@ -48,6 +50,23 @@ def test_fused_equals_literal_to_the_second_derivative(
         r1_gradients(fused, image, condition), r1_gradients(literal, image, condition), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("kernel_size", "maps"), [(1, 2), (3, 3)])
+def test_the_share_of_a_1x1_kernel_has_no_positions(kernel_size: int, maps: int) -> None:
+    """Two maps are the convolution of the image and the sum; the third is the share of a larger kernel."""
+    made: list[Tensor] = []
+
+    class Made(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            made.append(out)
+            return out
+
+    layer = ChannelConv2d(3, Layout(classes=(10,)), 6, (9, 8), kernel_size, stride=1)
+    with Made(), torch.no_grad():
+        layer(torch.randn(2, 3, 9, 8), Condition.of_classes(torch.tensor([3, 7])))
+    assert len({tensor.data_ptr() for tensor in made if tensor.numel() == 2 * 6 * 9 * 8}) == maps
 
 
 def test_the_literal_form_is_a_convolution_over_one_hot_planes() -> None:

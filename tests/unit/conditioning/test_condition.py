@@ -8,7 +8,7 @@ from cgan_dist.conditioning.condition import Condition, Layout, mixed
 def test_the_order_of_a_layout() -> None:
     layout = Layout(classes=(3, 4), bits=2, reals=1)
     assert (layout.one_hot, layout.values, layout.width) == (7, 3, 10)
-    assert layout.plus_reals(5) == Layout((3, 4), 2, 6)
+    assert layout.plus_reals(5) == Layout((3, 4), 2, 1, 5)
 
 
 def test_a_condition_as_a_vector() -> None:

@@ -47,3 +47,15 @@ def test_it_is_a_linear_layer_over_z_and_the_one_hot_label() -> None:
     z, labels = torch.randn(2, 5), torch.tensor([2, 0])
     expected = plain(torch.cat([z, nn.functional.one_hot(labels, 3).float()], dim=1))
     torch.testing.assert_close(layer(z, Condition.of_classes(labels)), expected)
+
+
+@pytest.mark.parametrize("kind", ["classes", "real", "product"])
+def test_in_half_precision_the_label_makes_no_float32_of_it(kind: str) -> None:
+    layout, condition = layouts_and_conditions(10)[kind]
+    layer, z = LatentConcat(5, layout, 7), torch.randn(BATCH, 5)
+    condition = Condition(condition.ones, condition.values.float())
+    exact = layer(z, condition)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(z, condition)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), exact, rtol=0.02, atol=0.05)

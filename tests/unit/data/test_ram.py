@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgan_dist.data import ram
+from cgan_dist.data import ram, shared_memory
 from cgan_dist.data.ram import RamCache
 from cgan_dist.data.shard_file import Arrays
 from cgan_dist.data.shards import ShardSet
@@ -67,7 +68,7 @@ def test_the_folder_is_closed_to_others() -> None:
 
 
 def read_without_shards(memory: Path, folder: Path, results: multiprocessing.Queue[bytes]) -> None:
-    ram.SHARED_MEMORY = memory
+    shared_memory.SHARED_MEMORY = memory
     shards = ShardSet(Storage(folder), cache="ram")
     for path in folder.glob("*.tar"):
         path.unlink()
@@ -92,7 +93,7 @@ def test_a_second_process_decodes_nothing(tmp_path: Path, memory: Path, encoding
 def test_without_shared_memory_each_process_keeps_its_own(
     tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ram, "SHARED_MEMORY", tmp_path / "absent")
+    monkeypatch.setattr(shared_memory, "SHARED_MEMORY", tmp_path / "absent")
     cache = RamCache(FINGERPRINT, SIZE)
     assert cache.folder is None
     assert_same(cache.put(0, arrays()), arrays())
@@ -180,7 +181,7 @@ def test_the_folder_of_another_user_is_not_trusted(memory: Path, monkeypatch: py
     shared_folder(RamCache(FINGERPRINT, SIZE)).rename(theirs)
     (theirs / "0.images.npy").write_bytes(b"planted")
     uid = os.getuid()
-    monkeypatch.setattr(ram.os, "getuid", lambda: uid + 1)
+    monkeypatch.setattr(shared_memory.os, "getuid", lambda: uid + 1)
     cache = RamCache(FINGERPRINT, SIZE)
     assert cache.folder is None
     assert cache.get(0) is None
@@ -204,15 +205,26 @@ def test_a_file_in_the_folders_place_is_no_obstacle(memory: Path) -> None:
     assert_same(cache.put(0, arrays()), arrays())
 
 
-def test_one_process_may_end_while_another_reads_and_writes(caplog: pytest.LogCaptureFixture) -> None:
-    staying, ending = (RamCache(FINGERPRINT, SIZE) for _ in range(2))
-    ending.put(0, arrays())
-    assert_same(staying.get(0), arrays())
-    ram._remove(shared_folder(ending), os.getpid())
-    assert_same(staying.get(0), arrays())
-    staying.put(1, arrays(1))
+def test_a_folder_that_was_removed_by_hand_is_made_anew(caplog: pytest.LogCaptureFixture) -> None:
+    cache = RamCache(FINGERPRINT, SIZE)
+    cache.put(0, arrays())
+    shutil.rmtree(shared_folder(cache))
+    assert_same(cache.get(0), arrays())  # it is open still
+    cache.put(1, arrays(1))
     assert caplog.text == ""
     assert_same(RamCache(FINGERPRINT, SIZE).get(1), arrays(1))
+
+
+def test_a_set_that_leaves_no_room_for_batches_is_not_shared(tmp_path: Path, memory: Path) -> None:
+    write_shards(striped_images(60), tmp_path / "set", Plan(shards=3))
+    shards = ShardSet(Storage(tmp_path / "set"), cache="ram")
+    free = shutil.disk_usage(memory).free
+    assert shards.keep_free(1 << 20) == pytest.approx(free - shards.manifest.decoded_bytes, rel=0.1)
+    assert shards._ram is not None
+    assert shards._ram.folder is not None
+    shards.keep_free(1 << 60)
+    shards.load_all()
+    assert list(memory.glob("*/*")) == []
 
 
 def test_damage_found_while_decoding_is_counted_by_the_image(tmp_path: Path) -> None:
@@ -238,10 +250,10 @@ OWNER = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from cgan_dist.data import ram
+from cgan_dist.data import ram, shared_memory
 from cgan_dist.data.shard_file import Arrays
 
-ram.SHARED_MEMORY = Path(sys.argv[1])
+shared_memory.SHARED_MEMORY = Path(sys.argv[1])
 cache = ram.RamCache("f" * 64, 1000)
 cache.put(0, Arrays(np.zeros((1, 1, 2, 2), np.uint8), np.zeros(1, np.int64)))
 pid = os.fork()

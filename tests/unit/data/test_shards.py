@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cgan_dist.data.shard_file import Arrays
+from cgan_dist.data import shards as shards_module
+from cgan_dist.data.shard_file import Arrays, PackedShard, read_raw
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
@@ -278,3 +281,85 @@ def test_what_was_mended_by_skipping_is_not_shared_with_who_stops(encoded: Path)
     take(mended, 2, np.arange(25))
     with pytest.raises(UserError, match="image 7: not a readable JPEG image"):
         take(open_set(encoded, "ram"), 2, np.arange(25))
+
+
+def test_images_of_several_packs_are_read_in_any_order(tmp_path: Path) -> None:
+    write_shards(striped_images(600), tmp_path / "packs", Plan(shards=1))
+    path, manifest = tmp_path / "packs" / "shard-00000.tar", open_set(tmp_path / "packs").manifest
+    whole = read_raw(path, manifest.image, manifest.labels)
+    shard = PackedShard(path, manifest.image, manifest.labels)
+    assert len(shard.packs) == 3
+    assert shard.labels.tolist() == whole.labels.tolist()
+    chosen = np.random.default_rng(0).permutation(np.repeat(np.arange(600), 2))
+    out = np.empty((1200, 8, 8, 1), np.uint8)
+    shard.take(chosen, out)
+    assert np.array_equal(out, whole.images[chosen])
+
+
+@pytest.mark.parametrize(
+    ("images", "error"),
+    [
+        (lambda plain: plain[:-1], "cannot reshape"),
+        (lambda plain: b"", "EOF"),
+        (lambda plain: plain.replace(b"'fortran_order': False", b"'fortran_order': True "), "rows of plain numbers"),
+        (lambda plain: plain.replace(b"|u1", b"|O8"), "rows of plain numbers"),
+        (lambda plain: plain[:6] + b"\x02" + plain[7:], "version 1.0 is expected"),
+    ],
+)
+def test_a_pack_that_is_no_plain_array_is_named(folder: Path, images: Callable[[bytes], bytes], error: str) -> None:
+    rewrite(folder, lambda members: {k: images(v) if "images" in k else v for k, v in members.items()})
+    with pytest.raises(UserError, match=rf"shard-00001\.tar, key shard-00001-000000\.images\.npy: not.*{error}"):
+        open_set(folder).open(1)
+
+
+def test_a_member_twice_is_named(folder: Path) -> None:
+    path = folder / "shard-00001.tar"
+    with tarfile.open(path, "a") as tar:
+        tar.addfile(tarfile.TarInfo("shard-00001-000000.labels.npy"))
+    trust(folder, path.name)
+    with pytest.raises(UserError, match=r"the member shard-00001-000000\.labels\.npy is there twice"):
+        open_set(folder).open(1)
+
+
+def test_files_stay_open_but_not_too_many(encoded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "MOST_OPEN", 2)
+    shards = open_set(encoded)
+    opened = [shards.open(index).data for index in (0, 1, 1, 2)]
+    assert opened[1] is opened[2] is shards.open(1).data
+    assert shards.open(0).data is not opened[0]
+    assert len(shards._kept_open) == 2
+    assert not pickle.loads(pickle.dumps(shards))._kept_open  # a worker opens its own
+
+
+def test_labels_are_read_without_the_pictures(folder: Path, encoded: Path) -> None:
+    for shards in (open_set(folder, "ram"), open_set(encoded, "ram")):
+        for index in range(len(shards.manifest.shards)):
+            labels = shards.labels_of(index)
+            assert labels.dtype == np.int64
+            assert labels.tolist() == shards.open(index).data.labels.tolist()
+
+
+def test_labels_of_a_damaged_shard_are_refused_even_where_damage_is_skipped(folder: Path, encoded: Path) -> None:
+    path = folder / "shard-00001.tar"
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(UserError, match=r"shard-00001\.tar: not a readable tar file"):
+        open_set(folder, on_error="skip").labels_of(1)
+    index = encoded / "shard-00001.index.npy"
+    index.write_bytes(b"x" * index.stat().st_size)
+    with pytest.raises(UserError, match=r"shard-00001\.index\.npy: sha256 is"):
+        open_set(encoded, on_error="skip").labels_of(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda members: {}, "holds 0 images"),
+        (with_labels(np.full(41, 3)), "image 0 has label 3; expected 0..2"),
+        (with_labels(np.zeros(7, np.int64)), r"images are \(41, 8, 8, 1\) uint8, expected \(7, 8, 8, 1\)"),
+        (with_labels(np.zeros(41, np.uint8)), r"labels are \(41,\) uint8"),
+    ],
+)
+def test_labels_are_held_against_manifest_and_schema(folder: Path, change: Change, error: str) -> None:
+    rewrite(folder, change)
+    with pytest.raises(UserError, match=rf"shard-00001\.tar.*{error}"):
+        open_set(folder).labels_of(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import multiprocessing
@@ -13,12 +14,15 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import numpy as np
 import pytest
 import torch
 
+from cgan_dist import bounds
+from cgan_dist.data import storage
 from cgan_dist.data.loader import Loader
 from cgan_dist.data.manifest import File
 from cgan_dist.data.shards import ShardSet
@@ -39,6 +43,12 @@ class Quiet(SimpleHTTPRequestHandler):
         if self.path in self.server.broken:
             self.connection.sendall(self.server.broken[self.path])
             return
+        if self.path in self.server.endless:
+            self.connection.sendall(self.server.endless[self.path])
+            with contextlib.suppress(OSError):
+                while True:
+                    self.connection.sendall(bytes(1 << 20))
+            return
         super().do_GET()
 
     def log_message(self, *_: object) -> None:
@@ -51,6 +61,7 @@ class Server(ThreadingHTTPServer):
     Attributes:
         asked: requests by path.
         broken: what to send for a path, headers and all, instead of the file.
+        endless: likewise, and zeros behind it for as long as anybody listens.
     """
 
     def __init__(self, root: Path) -> None:
@@ -58,6 +69,7 @@ class Server(ThreadingHTTPServer):
         self.root = root
         self.asked: Counter[str] = Counter()
         self.broken: dict[str, bytes] = {}
+        self.endless: dict[str, bytes] = {}
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
 
@@ -167,6 +179,49 @@ def test_an_answer_that_is_no_manifest_is_an_error_for_a_person(server: Server, 
         open_remote(f"{server.url}/stripes", cache)
 
 
+def test_a_manifest_without_an_end(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(bounds.MANIFEST_BYTES.variable, str(1 << 22))
+    server.endless["/stripes/manifest.json"] = b"HTTP/1.0 200 OK\r\n\r\n"
+    with pytest.raises(UserError, match=r"manifest.json: sends more than 4,194,304 bytes, .* CGAN_DIST_MANIFEST_BYTES"):
+        open_remote(f"{server.url}/stripes", cache)
+
+
+def test_a_shard_without_an_end(server: Server, cache: Path) -> None:
+    """It would fill the disk; no more is taken than the manifest speaks of, and nothing is kept."""
+    shards = open_remote(f"{server.url}/stripes", cache)
+    server.endless["/stripes/shard-00001.tar"] = b"HTTP/1.0 200 OK\r\n\r\n"
+    with pytest.raises(UserError, match=r"shard-00001.tar: sends more than the [\d,]+ bytes of the manifest"):
+        shards.open(1)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("header", [b"", b"Content-Length: 10\r\n", b"Content-Length: lots\r\n"])
+def test_a_tar_without_an_end(server: Server, cache: Path, header: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a set that is to be adopted, of whose size nobody has said anything but the server."""
+    monkeypatch.setenv(bounds.REMOTE_BYTES.variable, str(1 << 22))
+    server.endless["/stripes/a.tar"] = b"HTTP/1.0 200 OK\r\n" + header + b"\r\n"
+    storage = Storage(f"{server.url}/stripes", str(cache))
+    if b"10" in header:  # the client itself reads no further
+        assert storage.fetch_unlisted("a.tar").stat().st_size == 10
+        return
+    with pytest.raises(UserError, match=r"a.tar: sends more than 4,194,304 bytes"):
+        storage.fetch_unlisted("a.tar")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_server_that_sends_a_byte_now_and_then(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0, 1_000_000)
+    monkeypatch.setattr(storage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with pytest.raises(PassingError, match="too slow to ever end"):
+        open_remote(f"{server.url}/stripes", cache)
+
+
+def test_a_command_without_an_end(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(bounds.MANIFEST_BYTES.variable, str(1 << 20))
+    with pytest.raises(UserError, match="sends more than 1,048,576 bytes"):
+        open_remote("pipe:cat /dev/zero", cache, allow_pipe=True)
+
+
 def test_nothing_there(server: Server, cache: Path) -> None:
     with pytest.raises(UserError, match=r"/nowhere/manifest.json: cannot read: .*404") as caught:
         open_remote(f"{server.url}/nowhere", cache)
@@ -241,6 +296,7 @@ def test_processes_that_fetch_the_same_files_at_once_end_well(server: Server, sh
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]
     assert len(list(cache.iterdir())) == 5
+    assert {count for path, count in server.asked.items() if path.endswith(".tar")} == {1}
     server.stop()
     for path in cache.iterdir():
         assert path.read_bytes() == (shards_folder / path.name[65:]).read_bytes()
@@ -254,11 +310,12 @@ def test_machines_that_share_a_cache_and_a_process_id_do_not_meet(
     file = first.manifest().shards[0]
     chunks = first._chunks
 
-    def interrupted(name: str) -> Iterator[bytes]:
-        yield from chunks(name)
+    def interrupted(name: str, most_bytes: int, beyond: str) -> Iterator[bytes]:
+        yield from chunks(name, most_bytes, beyond)
         second.local_path(file)
 
     monkeypatch.setattr(first, "_chunks", interrupted)
+    monkeypatch.setattr(storage, "_alone", contextlib.nullcontext)  # a file system that knows no locks
     path = first.local_path(file)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
     assert list(cache.iterdir()) == [path]

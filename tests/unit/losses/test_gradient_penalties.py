@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgan_dist.losses.gradient_penalties import between, gradient_penalty, unit_norm_penalty
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.losses.gradient_penalties import Judged, between, gradient_penalties, gradient_penalty, unit_norm_penalty
 from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
 
 Array = np.ndarray
@@ -84,6 +85,17 @@ def test_between_is_on_the_line_of_each_pair() -> None:
 def test_images_must_require_grad(penalty: Callable[..., Tensor]) -> None:
     with pytest.raises(ValueError, match="require grad"):
         penalty(pictures(1), torch.zeros(3))
+
+
+def test_several_batches_have_the_penalties_of_each() -> None:
+    D = Quadratic()
+    batches = [pictures(seed).requires_grad_() for seed in (1, 2)]
+    apart = [gradient_penalty(images, D(images, CONDITION).logits) for images in batches]
+    both = Condition(*(torch.cat([part, part]) for part in CONDITION))
+    in_one_pass = D(torch.cat(batches), both).logits.chunk(2)
+    for logits in ([D(images, CONDITION).logits for images in batches], in_one_pass):
+        found = gradient_penalties([Judged(*pair) for pair in zip(batches, logits, strict=True)])
+        torch.testing.assert_close(found, apart)
 
 
 def small_network() -> nn.Sequential:

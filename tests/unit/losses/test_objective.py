@@ -15,10 +15,10 @@ from cgan_dist.conditioning.discriminator.auxiliary import Auxiliary
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, DiscriminatorWays, Judgement, Role
 from cgan_dist.conditioning.discriminator.channels import Channels
 from cgan_dist.conditioning.discriminator.d2d_ce import D2DCrossEntropy
+from cgan_dist.config.schedule import Schedule
 from cgan_dist.losses.adversarial import Hinge, NonSaturating, Relativistic
 from cgan_dist.losses.objective import Objective
-from cgan_dist.meter import Meter
-from cgan_dist.schedule import Schedule
+from cgan_dist.training.meter import Meter
 from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
 
 Array = np.ndarray
@@ -152,18 +152,31 @@ def test_an_objective_without_memory_saves_nothing_and_takes_anything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("penalties", "gradients", "mix"),
+    ("penalties", "gradients", "mix", "noisy"),
     [
-        ({}, [], False),
-        ({"lecam": 1.0}, [], False),
-        ({"gp": 1.0, "r1": 1.0}, ["r1", "gp"], True),
-        ({"r2": 0}, [], False),
+        ({}, [], False, []),
+        ({"lecam": 1.0}, [], False, []),
+        ({"gp": 1.0, "r1": 1.0}, ["r1", "gp"], True, []),
+        ({"r2": 0, "r2_approximate": 0}, [], False, []),
+        ({"r2_approximate": 0.1}, [], False, ["r2_approximate"]),
     ],
 )
-def test_it_says_what_it_needs(penalties: dict[str, float], gradients: list[str], mix: bool) -> None:
+def test_it_says_what_it_needs(penalties: dict[str, float], gradients: list[str], mix: bool, noisy: list[str]) -> None:
     objective = Objective(Hinge(), penalties)
+    assert objective.noisy_penalties == noisy
     assert objective.gradient_penalties == gradients
     assert objective.needs_mix == mix
+
+
+def test_what_is_a_step_away_is_shown_as_the_image_is() -> None:
+    D, real, fake = Quadratic(), pictures(1), pictures(2)
+    noise = {"r1_approximate": pictures(3), "r2_approximate": pictures(4)}
+    weights = dict.fromkeys(noise, 1.0)
+    views = (lambda images: 2 * images, lambda images: 3 * images)
+    Objective(Hinge(), weights).discriminator(D, real, fake, CONDITION, weights, *views, noise=noise)
+    expected = [2 * real, 3 * fake]
+    expected += [2 * (real + 0.01 * noise["r1_approximate"]), 3 * (fake + 0.01 * noise["r2_approximate"])]
+    assert all(torch.equal(*pair) for pair in zip(D.seen, expected, strict=True))
 
 
 class Reader(nn.Module):

@@ -5,20 +5,35 @@ import pytest
 import torch
 from torch import Tensor
 
+from cgan_dist.config.schedule import Schedule
 from cgan_dist.errors import UserError
-from cgan_dist.losses.penalties import PENALTIES, Judged, Penalties
-from cgan_dist.schedule import Schedule
+from cgan_dist.losses.gradient_penalties import Judged
+from cgan_dist.losses.penalties import PENALTIES, Penalties
 from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
 
 ZERO = torch.zeros((), dtype=torch.float64)
 MIX = torch.tensor([0.1, 0.5, 0.9])
+NOISE = {name: pictures(seed) for name, seed in (("r1_approximate", 5), ("r2_approximate", 6))}
 
 
 def added(penalties: Penalties, weights: dict[str, float], D: Quadratic, mix: Tensor | None = MIX) -> dict[str, Tensor]:
     real, fake = pictures(1).requires_grad_(), pictures(2).requires_grad_()
     judged = (Judged(images, D(images, CONDITION).logits) for images in (real, fake))
-    loss, scalars = penalties.add_to(ZERO, weights, *judged, lambda x: D(x, CONDITION).logits, mix)
+
+    def look(images: Tensor, of: str, twice: bool) -> Tensor:
+        return D(images, CONDITION).logits
+
+    loss, scalars = penalties.add_to(ZERO, weights, *judged, look, mix, NOISE)
     return {"sum": loss} | scalars
+
+
+@pytest.mark.parametrize(("name", "seed"), [("r1_approximate", 1), ("r2_approximate", 2)])
+def test_the_approximate_ones_compare_with_images_a_step_away(name: str, seed: int) -> None:
+    D, images, step = Quadratic(), pictures(seed), 0.05
+    squares = ((D.logits(images + step * NOISE[name]) - D.logits(images)) / step) ** 2
+    found = added(Penalties({name: 3.0}, noise_step=step), {name: 3.0}, D)
+    assert found[f"penalty/{name}"].item() == pytest.approx(squares.mean(), rel=1e-9)
+    assert found["sum"].item() == pytest.approx(1.5 * squares.mean(), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["r1", "r2", "gp"])
@@ -37,7 +52,7 @@ def test_each_term_is_its_papers(name: str) -> None:
 
 
 def test_terms_add_up() -> None:
-    D, weights = Quadratic(), {"r1": 0.5, "r2": 0.25, "gp": 10.0, "lecam": 2.0}
+    D, weights = Quadratic(), {"r1": 0.5, "r2": 0.25, "gp": 10.0, "r1_approximate": 0.7, "lecam": 2.0}
     together = Penalties(weights)
     alone = [Penalties({name: weight}) for name, weight in weights.items()]
     for penalties in (together, *alone):
@@ -47,17 +62,18 @@ def test_terms_add_up() -> None:
     found = added(together, weights, D)
     parts = [added(penalties, {name: weights[name]}, D)["sum"] for penalties, name in zip(alone, weights, strict=True)]
     torch.testing.assert_close(found["sum"], torch.stack(parts).sum())
-    assert set(found) == {"sum", "penalty/r1", "penalty/r2", "penalty/gp", "penalty/lecam"}
+    assert set(found) == {"sum", *(f"penalty/{name}" for name in weights)}
 
 
 def test_lazy_penalties_come_every_so_many_updates_so_many_times_as_heavy() -> None:
-    """Karras et al. 2020 (arXiv:1912.04958), appendix B; LeCam's needs no second derivative and is never lazy."""
-    penalties = Penalties({"r1": 0.3, "r2": 0.5, "gp": 10.0, "lecam": 0.1}, lazy_updates=4)
+    """Karras et al. 2020 (arXiv:1912.04958), appendix B; what needs no second derivative is never lazy."""
+    always = {"r1_approximate": 0.1, "r2_approximate": 0.2, "lecam": 0.1}
+    penalties = Penalties({"r1": 0.3, "r2": 0.5, "gp": 10.0, **always}, lazy_updates=4)
     for update in range(9):
         turn = 4 if update in (0, 4, 8) else 0
-        assert penalties.weights(0, update) == {"r1": 0.3 * turn, "r2": 0.5 * turn, "gp": 10.0 * turn, "lecam": 0.1}
+        assert penalties.weights(0, update) == {"r1": 0.3 * turn, "r2": 0.5 * turn, "gp": 10.0 * turn, **always}
     total = {name: sum(penalties.weights(0, update)[name] for update in range(8)) for name in PENALTIES}
-    assert total == pytest.approx({"r1": 0.3 * 8, "r2": 0.5 * 8, "gp": 10.0 * 8, "lecam": 0.1 * 8})
+    assert total == pytest.approx({name: 8 * weight for name, weight in penalties.scheduled.items()})
 
 
 def test_weights_follow_the_clock() -> None:

@@ -14,7 +14,7 @@ from torch._dynamo.backends.debugging import aot_eager
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator import DISCRIMINATOR_WAYS
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
-from cgan_dist.distributed import build_accelerator
+from cgan_dist.distributed.group import build_accelerator
 from cgan_dist.losses.adversarial import NonSaturating, Terms
 from cgan_dist.losses.gradient_penalties import gradient_penalty
 from cgan_dist.losses.objective import Objective

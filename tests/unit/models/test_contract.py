@@ -14,7 +14,7 @@ from cgan_dist.conditioning.discriminator import DISCRIMINATOR_WAYS
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator import GENERATOR_WAYS
 from cgan_dist.conditioning.generator.base import GeneratorWays
-from cgan_dist.losses.penalties import gradient_penalty
+from cgan_dist.losses.gradient_penalties import gradient_penalty
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 
 BATCH, LATENT_DIM = 4, 6
@@ -123,6 +123,13 @@ def test_generator(network: str, size: int, space: str, ways: list[str]) -> None
 
 
 @pytest.mark.parametrize(("network", "size"), PLACES)
+def test_in_half_precision_images_are_of_float32(network: str, size: int) -> None:
+    G = build_generator(network, size, CLASSES, ["concat", "film"])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert G(torch.randn(BATCH, LATENT_DIM), condition_for(CLASSES)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("network", "size"), PLACES)
 @pytest.mark.parametrize(("space", "ways"), TAKEN_BY_D)
 def test_discriminator(network: str, size: int, space: str, ways: list[str]) -> None:
     layout = LAYOUTS.get(space, Layout())
@@ -142,6 +149,22 @@ def test_discriminator(network: str, size: int, space: str, ways: list[str]) -> 
     for name, reading in seen.readings.items():
         loss = D.ways.named[name].loss(reading, condition, "real")
         assert abs(loss - D.ways.named[name].loss(seen_with_other.readings[name], other, "real")) > 1e-5
+
+
+@pytest.mark.parametrize(("network", "size"), PLACES)
+def test_a_discriminator_that_says_so_judges_each_image_alone(network: str, size: int) -> None:
+    D = build_discriminator(network, size, CLASSES, ["channels", "projection", "auxiliary", "d2d_ce"]).eval()
+    for module in D.modules():
+        module.train(isinstance(module, nn.BatchNorm2d))  # and power iteration rests
+    images, condition = torch.randn(BATCH, 2, size, size), condition_for(CLASSES)
+    together, (one, _) = D(images, condition), condition.chunk(2)
+    alone = D(images[: BATCH // 2], one)
+    same = [torch.allclose(together.logits[: BATCH // 2], alone.logits, rtol=1e-4, atol=1e-5)]
+    same += [
+        torch.allclose(reading[: BATCH // 2], alone.readings[name], rtol=1e-4, atol=1e-5)
+        for name, reading in together.readings.items()
+    ]
+    assert all(same) == D.judges_alone
 
 
 @pytest.mark.parametrize(("network", "size"), PLACES)

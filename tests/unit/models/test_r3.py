@@ -15,7 +15,7 @@ from cgan_dist.conditioning.generator.base import GeneratorWay, GeneratorWays, M
 from cgan_dist.conditioning.generator.concat import Concat
 from cgan_dist.conditioning.generator.film import Film
 from cgan_dist.errors import UserError
-from cgan_dist.losses.penalties import gradient_penalty
+from cgan_dist.losses.gradient_penalties import gradient_penalty
 from cgan_dist.models.fixup_block import BlockShape, ResidualBlock
 from cgan_dist.models.r3 import Discriminator, Generator
 
@@ -140,6 +140,21 @@ def test_the_ends_are_a_modulated_map_and_a_depthwise_convolution() -> None:
     given = D(torch.randn(3, 3, 28, 28), LABELS).logits
     depthwise = F.conv2d(features, D.basis[:, None], groups=8).flatten(1)
     torch.testing.assert_close(given, D.head(depthwise, LABELS).logits)
+
+
+@pytest.mark.parametrize("ways", ["concat", "film"])
+def test_in_half_precision_no_skip_carries_float32(ways: str) -> None:
+    seen: list[torch.dtype] = []
+    for network, given in (
+        (generator(ways=ways), torch.randn(3, LATENT_DIM)),
+        (discriminator(), torch.randn(3, 3, 28, 28)),
+    ):
+        for block in blocks_of(network):
+            block.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].dtype))
+        with torch.autocast("cpu", torch.bfloat16):
+            network(given, LABELS)
+    assert len(seen) == 16
+    assert set(seen) == {torch.bfloat16}
 
 
 class ConstantEntry(nn.Module):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,25 @@ def test_a_full_disk_is_told_and_not_passed_over(tmp_path: Path, what: str) -> N
     tracker.close(failed=True)
 
 
-def test_a_line_of_something_else_is_told(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"images": 10}\n{"step": 20}\n')
-    with pytest.raises(UserError, match=r"metrics\.jsonl: has a line that is not of this run"):
-        JsonlTracker(tmp_path, 10)
+@pytest.mark.parametrize(
+    "line",
+    [b'{"step": 20}', b"\xff\xfe\x00", b"garbage", b"[1, 2]", b'{"images": "many"}', b"3", b"\0" * 50, b"[" * 10_000],
+    ids=["other", "bytes", "words", "list", "text", "number", "zeros", "deep"],
+)
+def test_a_line_of_something_else_is_named_and_nothing_is_lost(tmp_path: Path, line: bytes) -> None:
+    content = b'{"images": 10}\n\n' + line + b'\n{"images": 30}\n'
+    (tmp_path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 3: found .* which is no line of this run") as caught:
+        JsonlTracker(tmp_path, 30)
+    assert f"mv {tmp_path}/metrics.jsonl {tmp_path}/metrics.jsonl.aside" in str(caught.value)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == content
+    advice = str(caught.value).partition("Remove that line (")[2].partition(")")[0]
+    assert subprocess.run(advice.split(), check=False).returncode == 0
+    JsonlTracker(tmp_path, 30).close(failed=False)
+    assert [line["images"] for line in lines(tmp_path / "metrics.jsonl")] == [10, 30]
+
+
+def test_alerts_in_other_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "alerts.jsonl").write_bytes(b"\xff\xfe\n{cut")
+    JsonlTracker(tmp_path, 10).close(failed=False)
+    assert (tmp_path / "alerts.jsonl").read_bytes() == b"\xff\xfe\n"

@@ -73,8 +73,21 @@ def test_a_number_is_a_class_where_there_is_one_group_of_them() -> None:
     assert space.parse("2; wet,0").tolist() == [[0, 0, 2], [0, 1, 0]]
     with pytest.raises(UserError, match="label 3 is outside 0..2"):
         space.parse("3,wet")
-    with pytest.raises(UserError, match="label '2': unknown name"):
+    with pytest.raises(UserError, match="label '2': a number, but of which of the 2 groups of classes[?] Type names"):
         SPACE.parse("2,red")
+
+
+def test_a_name_that_is_a_number_is_quoted(caplog: pytest.LogCaptureFixture) -> None:
+    digits, bits = ClassLabels(names=["3", "1", "4;"]), AttributeLabels(names=["7", "a,b"])
+    space = Product(ProductLabels(parts=[digits, bits]))
+    assert space.parse('"3","7"; 0,7=1; "4;","a,b"=1').tolist() == [[0, 1, 0], [0, 1, 0], [2, 0, 1]]
+    assert caplog.messages == []
+    assert space.parse("2; 1").tolist() == [[2, 0, 0], [1, 0, 0]]
+    assert space.parse("0").tolist() == [[0, 0, 0]]
+    with pytest.raises(UserError, match="label 3 is outside 0..2 .* The class named 3 is typed in quotes"):
+        space.parse("3")
+    groups = Product(ProductLabels(parts=[digits, ClassLabels(names=["8", "9"])]))
+    assert groups.parse('"1","9"').tolist() == [[1, 1]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How files are written into folders that other people may have made: whole, and never through a link."""

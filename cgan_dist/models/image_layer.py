@@ -1,0 +1,42 @@
+"""The end of every generator: features become an image."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+STAYS = "stays_in_float32"
+Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d)
+
+
+def image_layer(last: Layer) -> Layer:
+    """Returns the layer, marked as one whose weights stay in float32 within autocast."""
+    setattr(last, STAYS, True)
+    return last
+
+
+def stays_in_float32(layer: nn.Module) -> bool:
+    """Whether the layer is an `image_layer`."""
+    return getattr(layer, STAYS, False)
+
+
+def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    """`last(features).tanh()`, within autocast too in the precision of the weights, which is float32.
+
+    The slope of tanh is taken from its value y as 1 - y^2. In bf16 y is 1 from 0.998 on, so the slope is 0 and such
+    pixels would be stuck; below, the numbers of bf16 are up to half the step of an 8-bit pixel apart.
+
+    Args:
+        features: (B, F, H', W').
+        last: an `image_layer`, to (B, C, H, W).
+
+    Returns:
+        (B, C, H, W) in (-1, 1).
+    """
+    kind = features.device.type
+    if not torch.is_autocast_enabled(kind):
+        return last(features).tanh()  # type: ignore[no-any-return]
+    with torch.autocast(kind, enabled=False):
+        return last(features.to(last.weight.dtype)).tanh()  # type: ignore[no-any-return]

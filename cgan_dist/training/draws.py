@@ -1,0 +1,139 @@
+"""What a phase draws at random: for the global batch, ahead of time, and in one copy to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cgan_dist.augment.base import Pipeline
+from cgan_dist.config.document import Config
+from cgan_dist.config.schedule import value_at
+from cgan_dist.randomness import draw_latent, torch_generator
+from cgan_dist.training.parcel import Parcel
+
+Key = tuple[int, int, int]
+"""Seed, position and phase."""
+
+
+class Drawn(NamedTuple):
+    """This rank's rows of what one phase draws.
+
+    Attributes:
+        z: (B, Z).
+        mix: (B,) in [0, 1); None where no penalty wants it.
+        real: parameters of the augmentation of reals, see `Pipeline.draw`.
+        fake: of fakes.
+        noise: (B, C, H, W) standard normal, by the names of the penalties that want it; none where G is trained.
+    """
+
+    z: Tensor
+    mix: Tensor | None
+    real: list[Tensor]
+    fake: list[Tensor]
+    noise: dict[str, Tensor]
+
+
+class Draws:
+    """All draws of training, each a function of (seed, position, phase) alone.
+
+    Args:
+        config: of the run.
+        augment: of what D is shown.
+        mixes: whether a penalty looks between reals and fakes.
+        rows: this rank's, of the global batch.
+        device: where they are wanted.
+        noisy: names of penalties that want noise.
+        image_shape: (C, H, W), of the noise.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        augment: Pipeline,
+        mixes: bool,
+        rows: slice,
+        device: torch.device,
+        noisy: Sequence[str] = (),
+        image_shape: Sequence[int] = (),
+    ) -> None:
+        self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
+        self.noisy, self.image_shape = noisy, image_shape
+        # where the CPU is the device, a thread would take from training what it gives to it
+        self.thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "draws")
+        self._begun: tuple[Key, Future[tuple[Drawn, Parcel]]] | None = None
+        self._last_z: tuple[tuple[int, ...], Tensor] | None = None
+
+    def begin(self, seed: int, position: int, phase: int) -> None:
+        """Has a thread draw what `take` will be asked for next; on a CPU nothing is begun."""
+        if self.thread is not None:
+            key = (seed, position, phase)
+            self._begun = key, self.thread.submit(self._packed, *key)
+
+    def take(self, seed: int, position: int, phase: int) -> Drawn:
+        """Returns what a phase draws, on the device: the same numbers whether they were begun or not.
+
+        Args:
+            seed: of the run, or another after it had to go back to a checkpoint.
+            position: images_seen at the phase's batch.
+            phase: its number in the plan.
+        """
+        key, begun = (seed, position, phase), self._begun
+        if self.thread is None:
+            return self._drawn(*key)
+        self._begun = None
+        drawn, parcel = begun[1].result() if begun is not None and begun[0] == key else self._packed(*key)
+        z, *others = parcel.to(self.device)
+        mix = others.pop(0) if drawn.mix is not None else None
+        real, fake = others[: len(drawn.real)], others[len(drawn.real) : len(drawn.real) + len(drawn.fake)]
+        noise = dict(zip(drawn.noise, others[len(real) + len(fake) :], strict=True))
+        return Drawn(z, mix, real, fake, noise)
+
+    def _packed(self, seed: int, position: int, phase: int) -> tuple[Drawn, Parcel]:
+        drawn = self._drawn(seed, position, phase)
+        mix = [] if drawn.mix is None else [drawn.mix]
+        tensors = [drawn.z, *mix, *drawn.real, *drawn.fake, *drawn.noise.values()]
+        return drawn, Parcel(tensors, pin_memory=self.device.type == "cuda")
+
+    def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
+        return Drawn(
+            z=self._latents(seed, position, phase),
+            mix=self._mix(seed, position, phase) if self.mixes else None,
+            real=self._parameters("real", seed, position, phase),
+            fake=self._parameters("fake", seed, position, phase),
+            noise={name: self._noise(name, seed, position, phase) for name in self._noisy_in(phase)},
+        )
+
+    def _noisy_in(self, phase: int) -> Sequence[str]:
+        return self.noisy if self.config.train.plan[phase] == "D" else ()
+
+    def _noise(self, name: str, seed: int, position: int, phase: int) -> Tensor:
+        """(B, C, H, W), each row by a key of its own, so that a rank need not draw those of others to come to it."""
+        rows = range(self.rows.start, self.rows.stop)
+        generators = (torch_generator(seed, name, position, phase, row) for row in rows)
+        return torch.stack([torch.randn(*self.image_shape, generator=generator) for generator in generators])
+
+    def _latents(self, seed: int, position: int, phase: int) -> Tensor:
+        """(B, Z); phases that share it have it drawn once."""
+        train, net = self.config.train, self.config.generator
+        key = (seed, position) if train.share_z else (seed, position, phase)
+        last = self._last_z
+        if last is None or last[0] != key:
+            generator = torch_generator(seed, "latent", *key[1:])
+            z = draw_latent((train.batch_size, net.latent_dim), net.latent, generator)[self.rows]
+            self._last_z = last = key, z
+        return last[1].clone()  # each phase's own, whatever a network does to its input
+
+    def _mix(self, seed: int, position: int, phase: int) -> Tensor:
+        """(B,)."""
+        generator = torch_generator(seed, "mix", position, phase)
+        return torch.rand(self.config.train.batch_size, generator=generator)[self.rows]
+
+    def _parameters(self, images: str, seed: int, position: int, phase: int) -> list[Tensor]:
+        """Of the augmentation of these images."""
+        probability = value_at(self.config.data.augment_probability, position)
+        size = self.config.train.batch_size
+        return [rows[self.rows] for rows in self.augment.draw(seed, f"{images} {phase}", position, size, probability)]

@@ -1,0 +1,245 @@
+"""One iteration of the update plan: what happens to D, to G and to the average between two ticks of the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from cgan_dist.augment.base import Pipeline
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.config.document import Config
+from cgan_dist.config.schedule import value_at
+from cgan_dist.data.batch import Batch
+from cgan_dist.data.pixels import PixelRange
+from cgan_dist.distributed.gradients import frozen, gradient_sync, reduce_rows
+from cgan_dist.losses.objective import Objective, View
+from cgan_dist.models.spectral_norm import PowerIteration
+from cgan_dist.training.draws import Draws
+from cgan_dist.training.ema import Ema
+from cgan_dist.training.guard import KeptBuffers, spread_nonfinite
+from cgan_dist.training.meter import Meter
+from cgan_dist.training.optimizer import NetworkOptimizer
+
+
+class Micro(NamedTuple):
+    """What one forward pass takes.
+
+    Attributes:
+        real: (B, C, H, W), normalized.
+        condition: of the real images, and asked of the fakes.
+        z: (B, Z).
+        mix: (B,) in [0, 1), where between real and fake a penalty looks; None where none does.
+        view_real: what D is shown of reals.
+        view_fake: what D is shown of fakes.
+        noise: (B, C, H, W) each, by the names of the penalties that want it.
+    """
+
+    real: Tensor
+    condition: Condition
+    z: Tensor
+    mix: Tensor | None
+    view_real: View
+    view_fake: View
+    noise: dict[str, Tensor]
+
+
+@dataclass(kw_only=True)
+class TrainStep:
+    """The networks, their optimizers, and how one iteration changes them.
+
+    Attributes:
+        generator: prepared by Accelerate (in DDP where there are several processes).
+        discriminator: likewise.
+        ema: of the generator.
+        augment: of what D is shown.
+        image_shape: (C, H, W) of what D judges.
+        meter: collects scalars, on the device.
+        waited_seconds: time spent waiting for data since it was last set to 0.
+        seed: of every draw; the run's until it had to go back to a checkpoint.
+        networks: raw, by name: what a checkpoint holds.
+        optimizers: by the network's name.
+    """
+
+    config: Config
+    accelerator: Accelerator
+    generator: nn.Module
+    discriminator: nn.Module
+    optimizer_g: NetworkOptimizer
+    optimizer_d: NetworkOptimizer
+    ema: Ema
+    objective: Objective
+    label_space: LabelSpace
+    pixels: PixelRange
+    augment: Pipeline
+    image_shape: tuple[int, ...]
+    meter: Meter = field(default_factory=Meter)
+    waited_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.raw_generator: nn.Module = self.accelerator.unwrap_model(self.generator)
+        self.raw_discriminator: nn.Module = self.accelerator.unwrap_model(self.discriminator)
+        self.networks = {
+            "generator": self.raw_generator,
+            "discriminator": self.raw_discriminator,
+            "ema": self.ema.network,
+        }
+        self.optimizers = {"generator": self.optimizer_g, "discriminator": self.optimizer_d}
+        self.seed = self.config.run.seed
+        self.kept = KeptBuffers([self.raw_generator, self.raw_discriminator])
+        self.power_iteration = PowerIteration(self.raw_discriminator)
+        train, rank = self.config.train, self.accelerator.process_index
+        self.images_per_iteration = train.batch_size * train.plan.count("D")
+        self.share = train.batch_size // self.accelerator.num_processes
+        self.rows = self.share * len(self.label_space.layout.classes)
+        self.rounds = self.share // min(train.micro_batch or self.share, self.share)
+        own = slice(rank * self.share, (rank + 1) * self.share)
+        self.draws = Draws(
+            self.config,
+            self.augment,
+            self.objective.needs_mix,
+            own,
+            self.accelerator.device,
+            self.objective.noisy_penalties,
+            self.image_shape,
+        )
+
+    def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
+        """Carries out the plan once with batches on the device; every rank calls it at the same `images_seen`.
+
+        Each D consumes a new batch. A G takes labels (and z, if shared) of the batch that the next D will consume, or
+        of the last one, so [G, G, D] is the original program: one batch and one z for all three.
+        """
+        current: list[Batch] = []
+        for phase, net in enumerate(self.config.train.plan):
+            index = self._batch_of(phase)
+            if index == len(current):
+                current.append(self._next(batches))
+            position = self._position(images_seen, phase)
+            micro_batches = self._micro_batches(current[index], position, phase)
+            self._begin_draws(images_seen, phase + 1)
+            self.kept.keep()
+            update = self.generator_step if net == "G" else self.discriminator_step
+            with self.power_iteration.once():
+                skipped = update(micro_batches, position)
+            self.kept.put_back(skipped)
+            optimizer = self.optimizer_g if net == "G" else self.optimizer_d
+            self.meter.add({f"skipped/{net.lower()}": skipped, f"gradient/{net.lower()}": optimizer.gradient_norm})
+        half_life = value_at(self.config.ema.half_life_images, images_seen)
+        self.ema.update(self.raw_generator, self.images_per_iteration, half_life)
+
+    def settle_buckets(self, batch: Batch) -> None:
+        """Has DDP lay out its buckets by a backward pass that changes nothing; every rank calls it, before a restore.
+
+        DDP lays them out anew after the first backward pass of a process. With three processes or more the layout
+        decides in which order gradients are summed, so the first iteration after a resume would differ from that of a
+        run that was never stopped, in the last bits.
+        """
+        self.kept.keep()
+        averages = self.objective.state()
+        phase = self.config.train.plan.index("D")
+        real, condition, z, mix, view_real, view_fake, noise = self._micro_batches(batch, 0, phase)[0]
+        with torch.no_grad():
+            fake = self.raw_generator(z, condition)
+        weights = self.objective.weights(0, 0)
+        loss, _ = self.objective.discriminator(
+            self.discriminator, real, fake, condition, weights, view_real, view_fake, mix, noise
+        )
+        self.optimizer_d.backward(loss)
+        with frozen(self.raw_discriminator):
+            fake = self.generator(z, condition)
+            loss, _ = self.objective.generator(
+                self.raw_discriminator, real, fake, condition, weights, view_real, view_fake
+            )
+            self.optimizer_g.backward(loss)
+        self.generator.zero_grad(set_to_none=True)
+        self.discriminator.zero_grad(set_to_none=True)
+        self.objective.restore(averages, self.accelerator.device)
+        self.kept.put_back(torch.ones((), device=self.accelerator.device))
+
+    def discriminator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
+        """One update of D: only D goes through DDP, and its gradients are reduced once.
+
+        Returns:
+            1 if the update was skipped, see `NetworkOptimizer.step`.
+        """
+        G, D = self.raw_generator, self.discriminator
+        weights = self.objective.weights(position, position // self.config.train.batch_size)
+        for number, (real, condition, z, mix, view_real, view_fake, noise) in enumerate(micro_batches, start=1):
+            with torch.no_grad():
+                fake = G(z, condition)
+            with gradient_sync(self.accelerator, D, when=number == self.rounds):
+                loss, scalars = self.objective.discriminator(
+                    D, real, fake, condition, weights, view_real, view_fake, mix, noise
+                )
+                self.optimizer_d.backward(spread_nonfinite(loss / self.rounds))
+            self.meter.add(scalars)
+        self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
+        reduce_rows(self.accelerator, self.optimizer_d.tables, self.rows)
+        return self.optimizer_d.step(position)
+
+    def generator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
+        """One update of G: only G goes through DDP; D is raw and frozen, gradients pass through it.
+
+        Returns:
+            1 if the update was skipped, see `NetworkOptimizer.step`.
+        """
+        G, D = self.generator, self.raw_discriminator
+        weights = self.objective.weights(position, update=0)
+        for number, (real, condition, z, _, *views, _) in enumerate(micro_batches, start=1):
+            with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
+                loss, scalars = self.objective.generator(D, real, G(z, condition), condition, weights, *views)
+                self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
+            self.meter.add(scalars)
+        reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
+        return self.optimizer_g.step(position)
+
+    def skipped_in_a_row(self) -> dict[str, Tensor]:
+        """By the network's name, how many of its last updates were skipped; scalars on the device."""
+        return {name: optimizer.skips[1] for name, optimizer in self.optimizers.items()}
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        started = time.perf_counter()
+        batch = next(batches)
+        self.waited_seconds += time.perf_counter() - started
+        return batch
+
+    def _batch_of(self, phase: int) -> int:
+        """The number in its iteration of the batch that a phase takes."""
+        plan = self.config.train.plan
+        return min(plan[:phase].count("D"), plan.count("D") - 1)
+
+    def _position(self, images_seen: int, phase: int) -> int:
+        return images_seen + self._batch_of(phase) * self.config.train.batch_size
+
+    def _begin_draws(self, images_seen: int, phase: int) -> None:
+        """While a phase runs, the next one's numbers are drawn; after the last one comes the next iteration's first."""
+        if phase == len(self.config.train.plan):
+            images_seen, phase = images_seen + self.images_per_iteration, 0
+        self.draws.begin(self.seed, self._position(images_seen, phase), phase)
+
+    def _views(self, parameters: list[Tensor]) -> list[View]:
+        """One augmentation with its parameters per micro-batch."""
+        count = self.share // self.rounds
+        return [
+            partial(self.augment, parameters=self.augment.slice(parameters, number * count, count))
+            for number in range(self.rounds)
+        ]
+
+    def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
+        real = self.pixels.normalize(batch.images, self.config.data.channels)
+        condition = self.label_space.encode(self.label_space.select(batch.labels))
+        drawn = self.draws.take(self.seed, position, phase)
+        parts = (part.chunk(self.rounds) for part in (real, condition, drawn.z))
+        mix = [None] * self.rounds if drawn.mix is None else drawn.mix.chunk(self.rounds)
+        views = (self._views(parameters) for parameters in (drawn.real, drawn.fake))
+        noises = [tensor.chunk(self.rounds) for tensor in drawn.noise.values()]
+        noise = [dict(zip(drawn.noise, own, strict=True)) for own in zip(*noises, strict=True)] or [{}] * self.rounds
+        return [Micro(*micro) for micro in zip(*parts, mix, *views, noise, strict=True)]

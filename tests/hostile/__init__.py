@@ -1,0 +1,1 @@
+"""What strangers send, made by the hundred from seeds."""

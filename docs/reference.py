@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +17,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cgan_dist import Config, Scheduled
-from cgan_dist.config import sections
 from cgan_dist.config.schedule import Schedule
+from cgan_dist.config.values import Named
 
 PAGE = Path(__file__).parent / "configuration.md"
-BEGIN, END = "<!-- made by docs/reference.py from cgan_dist/config/sections.py -->", "<!-- end of what is made -->"
+BEGIN, END = "<!-- made by docs/reference.py from cgan_dist/config -->", "<!-- end of what is made -->"
 KINDS: dict[Any, str] = {
     bool: "true or false",
     float: "number",
     int: "whole number",
-    sections.Named: "part",
+    Named: "part",
     str: "text",
 }
 BOUNDS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
@@ -39,25 +40,32 @@ def page(text: str) -> str:
 
 
 def _sections() -> Iterator[str]:
-    documented = griffe.load(sections.__name__, search_paths=[PAGE.parents[1]])
     for name, field in Config.model_fields.items():
-        yield _section(name, field.annotation, documented)
-    schedule = griffe.load(Schedule.__module__, search_paths=[PAGE.parents[1]])
-    yield _section("", Schedule, schedule, "A schedule")
+        yield _section(name, field.annotation)
+    yield _section("", Schedule, "A schedule")
 
 
-def _section(name: str, model: Any, documented: griffe.Object | griffe.Alias, heading: str = "") -> str:
+def _section(name: str, model: Any, heading: str = "") -> str:
     """A heading, what the section is for, and a row for each key."""
-    lines = [f"## {heading or name}", "", _text(_docstring(documented[model.__name__]).split("\n\n")[0]), ""]
+    lines = [f"## {heading or name}", "", _text(_docstring(_documented(model)).split("\n\n")[0]), ""]
     lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
     hints = get_type_hints(model, include_extras=True)
     for key, field in model.model_fields.items():
         owner = next(base for base in model.__mro__ if key in base.__annotations__)
-        meaning = _docstring(documented[f"{owner.__name__}.{key}"])
+        meaning = _docstring(_documented(owner)[key])
         path = f"{name}.{key}" if name else key
         cells = [f"`{path}`", kind(hints[key]), default(field), _text(meaning)]
         lines.append(" | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip())
     return "\n".join(lines)
+
+
+def _documented(model: Any) -> griffe.Object | griffe.Alias:
+    return _module(model.__module__)[model.__name__]  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _module(name: str) -> griffe.Object | griffe.Alias:
+    return griffe.load(name, search_paths=[PAGE.parents[1]])
 
 
 def _docstring(documented: griffe.Object | griffe.Alias) -> str:
@@ -108,7 +116,7 @@ def default(field: FieldInfo) -> str:
 def _yaml(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_yaml(part) for part in value)}]"
-    if isinstance(value, sections.Named):
+    if isinstance(value, Named):
         return value.name
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]

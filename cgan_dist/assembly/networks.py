@@ -19,7 +19,7 @@ from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
 from cgan_dist.config.registry import Registry
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError
 from cgan_dist.losses import ADVERSARIAL

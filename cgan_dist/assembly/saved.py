@@ -19,7 +19,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.conditioning.spaces.stored import listed
 from cgan_dist.config.document import Config
-from cgan_dist.config.sections import EvaluateConfig
+from cgan_dist.config.watching import EvaluateConfig
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.spec import DataSpec

@@ -16,7 +16,7 @@ from cgan_dist.errors import UserError
 
 if TYPE_CHECKING:
     from cgan_dist.checkpoints.store import Checkpoint
-    from cgan_dist.config.sections import EvaluateConfig
+    from cgan_dist.config.watching import EvaluateConfig
     from cgan_dist.evaluation.candidates import Candidates
     from cgan_dist.evaluation.evaluator import Evaluator
     from cgan_dist.sampling.sampler import Sampler

@@ -10,23 +10,10 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from cgan_dist.config.explanation import explain
-from cgan_dist.config.sections import (
-    CheckpointConfig,
-    ConditioningConfig,
-    DataConfig,
-    EmaConfig,
-    EvaluateConfig,
-    GeneratorConfig,
-    GuardConfig,
-    LossConfig,
-    OptimConfig,
-    PartConfig,
-    RunConfig,
-    SampleConfig,
-    Section,
-    TrackingConfig,
-    TrainConfig,
-)
+from cgan_dist.config.sections import ConditioningConfig, DataConfig, GeneratorConfig, PartConfig, RunConfig
+from cgan_dist.config.training import EmaConfig, LossConfig, OptimConfig, TrainConfig
+from cgan_dist.config.values import Section
+from cgan_dist.config.watching import CheckpointConfig, EvaluateConfig, GuardConfig, SampleConfig, TrackingConfig
 from cgan_dist.config.yaml_text import dump_yaml, read_yaml, set_dotted
 from cgan_dist.errors import UserError, has_control, without_secrets
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cgan_dist.config.document import Config
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 
 PARTS, FEATURES = "parts", "features"
 """Arguments that name parts: those of the label space `product`, and the extractor of a metric."""

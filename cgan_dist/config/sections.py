@@ -1,4 +1,4 @@
-"""The sections of the YAML config: every key, its type, its default and its meaning.
+"""The sections of the config about what is trained on and what is trained: run, data, labels, networks.
 
 Facts that the data knows (channels, size, number of classes) are not keys; they come from the shards' manifest.
 """
@@ -9,48 +9,16 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from cgan_dist.bounds import (
-    ARGUMENT,
-    BATCH_IMAGES,
-    CLOCK_IMAGES,
-    GRID_PICTURES,
-    HOURS,
-    MINUTES,
-    SAMPLES,
-    SEED,
-    STREAMS,
-    WORKERS,
-)
+from cgan_dist.bounds import ARGUMENT, SEED, STREAMS, WORKERS
 from cgan_dist.config.home import LocalPath
 from cgan_dist.config.schedule import Scheduled, up_to, whole
-from cgan_dist.config.score import Best, best_by_name
+from cgan_dist.config.values import Count, Named, Part, Positive, Section, Share, WholeNumber
 from cgan_dist.errors import close_match
 
-Count = Annotated[int, BeforeValidator(whole), Field(gt=0), up_to(CLOCK_IMAGES)]
-WholeNumber = Annotated[int, BeforeValidator(whole), Field(ge=0), up_to(CLOCK_IMAGES)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
 BALANCES = ("none", "sqrt", "uniform")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys and wrong types are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class RunConfig(Section):
@@ -122,24 +90,6 @@ class DataConfig(Section):
         return balance
 
 
-class Named(Section):
-    """A plug-in by short name or `package.module:Class`; written as the bare name where it has no arguments."""
-
-    name: str
-    args: dict[str, Any] = {}
-
-    @model_serializer
-    def _shortest(self) -> str | dict[str, Any]:
-        return {"name": self.name, "args": self.args} if self.args else self.name
-
-
-def _named(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Part = Annotated[Named, BeforeValidator(_named)]
-
-
 class ConditioningConfig(Section):
     """The label space, and the ways in which each network takes the condition."""
 
@@ -190,211 +140,3 @@ class GeneratorConfig(PartConfig):
     """Entries of z."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: `uniform` in [-1, 1] (the original) or standard `normal`."""
-
-
-class LossConfig(Section):
-    """The objective: an adversarial loss and the penalties on the discriminator."""
-
-    adversarial: str = "non_saturating"
-    """`non_saturating`, `hinge`, `least_squares`, `wasserstein`, `relativistic`, or `package.module:Class`; see
-    docs/training.md#adversarial-losses."""
-    penalties: dict[str, Scheduled[NotNegative]] = {}
-    """Name to weight, e.g. `{r1: 0.3, r2: 0.3}`. `r1`, `r2`: gamma of gamma / 2 times the squared gradient norm at
-    reals, at fakes; `r1_approximate`, `r2_approximate`: gamma of the same by a step along noise; `gp`: lambda of the
-    gradient penalty of WGAN-GP; `lecam`: lambda of LeCam's."""
-    noise_step: Positive = 0.01
-    """How long the step of `r1_approximate` and `r2_approximate` is, in each pixel, in the units of `data.pixels`."""
-    lazy_updates: Count = 1
-    """Every so many-th update of D computes the penalties on gradients (`r1`, `r2`, `gp`), and multiplies them by
-    this."""
-
-
-class AdamConfig(Section):
-    """Adam for one network."""
-
-    lr: Scheduled[Positive] = 2e-4
-    """Learning rate of Adam."""
-    betas: list[Scheduled[Beta]] = [0.5, 0.999]
-    """Decay rates of its two moments."""
-    weight_decay: Scheduled[NotNegative] = 0.0
-    """Times the rate, what each update takes from every weight (AdamW); from tables that move by rows nothing."""
-    clip_norm: Scheduled[Positive] | None = None
-    """The longest gradient, of all weights of the network together; a longer one is shortened to it."""
-    warmup_images: WholeNumber = 0
-    """Up to here the rate rises in a line from 0 to what `lr` says."""
-    multipliers: dict[str, NotNegative] = {}
-    """Beginnings of names of weights to factors of their rate, e.g. `{mapping: 0.01}`: docs/training.md#optimizers."""
-
-    @field_validator("betas")
-    @classmethod
-    def _a_pair(cls, betas: list[Scheduled[float]]) -> list[Scheduled[float]]:
-        if len(betas) != 2:
-            raise ValueError(f"found {len(betas)} value(s); expected two, e.g. [0.5, 0.999]")
-        return betas
-
-
-class OptimConfig(AdamConfig):
-    """Adam for both networks; `generator` and `discriminator` override it for one."""
-
-    generator: AdamConfig | None = None
-    """Of G alone; what is left out is that of `optim`."""
-    discriminator: AdamConfig | None = None
-    """Of D alone, likewise."""
-    tables: Literal["auto", "dense", "rows"] = "auto"
-    """How label tables are updated: `dense` moves every row at every step, as Adam does; `rows` moves those of the
-    batch only, as torch's SparseAdam does; `auto` is `rows` from 640 rows on."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _inherit(cls, values: object) -> object:
-        if not isinstance(values, dict):
-            return values
-        shared = {key: values[key] for key in AdamConfig.model_fields if key in values}
-        inherited = {
-            net: shared | values[net] for net in ("generator", "discriminator") if isinstance(values.get(net), dict)
-        }
-        return values | inherited
-
-
-class TrainConfig(Section):
-    """The step and its length."""
-
-    batch_size: Annotated[Count, up_to(BATCH_IMAGES)] = 64
-    """Global: the sum over all processes."""
-    micro_batch: Count | None = None
-    """At most so many images of one forward pass on one process; null takes its whole share at once. Gradients are
-    reduced once."""
-    total_images: Count = 128_000
-    """Real images that D has consumed when training ends."""
-    plan: list[Literal["G", "D"]] = ["G", "G", "D"]
-    """One iteration. Each D consumes a new batch; a G takes the labels of the next D's batch, or of the last one's."""
-    share_z: bool = True
-    """One z per batch for every phase that uses it, as in the original; false draws a new z for each phase."""
-    precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
-    """`no` is float32, `fp16` needs a GPU; `auto` is bf16 on a GPU that has it, else `no`. See
-    docs/training.md#precision."""
-    channels_last: bool = True
-    """Keep kernels and features with the channels innermost, which convolutions on most machines are faster with."""
-    tf32: bool = True
-    """Let GPUs multiply float32 with ten bits of mantissa, several times as fast."""
-    deterministic: bool = False
-    """On GPUs, take only algorithms that give the same bits every time, so that a run that was stopped ends as one that
-    was not, bit for bit. Slower, and an operation that has no such algorithm is an error that names it."""
-    sync_batch_norm: bool = True
-    """On several GPUs, batch norm sees the whole global batch; on CPUs, and with false, each process its own share."""
-    compile: bool = False
-    """`torch.compile` for G, and for D without spectral norm, but for the passes that `r1`, `r2` and `gp`
-    differentiate."""
-    max_hours: Annotated[Positive, up_to(HOURS)] | None = None
-    """Stop with a checkpoint after this wall-clock time; the same command goes on from there."""
-    leave_minutes: Annotated[NotNegative, up_to(MINUTES)] = 3.0
-    """Stop with a checkpoint so long before the end of a Slurm job, at most a tenth of the time that it has at its
-    start."""
-
-    @field_validator("plan")
-    @classmethod
-    def _trains_both(cls, plan: list[Literal["G", "D"]]) -> list[Literal["G", "D"]]:
-        if {"G", "D"} - set(plan):
-            raise ValueError(f"found [{', '.join(plan)}]; expected both G and D, e.g. [G, G, D]")
-        return plan
-
-
-class EmaConfig(Section):
-    """The average of G that is sampled, evaluated and exported."""
-
-    half_life_images: Scheduled[NotNegative] = 2_000
-    """Half-life of the average; 0 keeps none: it is G itself, as in the original."""
-
-
-class SampleConfig(Section):
-    """The grids in `samples/`."""
-
-    interval_images: Count = 6_400
-    """How often they are drawn."""
-    per_class: Annotated[Count, up_to(GRID_PICTURES)] = 8
-    """Rows of a grid."""
-    max_classes: Annotated[Count, up_to(GRID_PICTURES)] = 16
-    """Columns of a grid: the first so many classes."""
-
-    @model_validator(mode="after")
-    def _can_be_looked_at(self) -> SampleConfig:
-        if self.per_class * self.max_classes > GRID_PICTURES.limit:
-            found = GRID_PICTURES.exceeded(self.per_class * self.max_classes)
-            raise ValueError(f"per_class times max_classes is {found}")
-        return self
-
-
-class CheckpointConfig(Section):
-    """When the state is saved and what is kept."""
-
-    interval_images: Count = 6_400
-    """How often the state is saved."""
-    keep_last: Count = 2
-    """So many of the newest stay."""
-    keep_every_images: Count | None = None
-    """Also keep for ever the checkpoints at multiples of this."""
-    keep_best: str | None = None
-    """Also keep the best one by this score, named as evaluation logs it without `eval/`, e.g. `label_accuracy`."""
-    best_is: Annotated[Best | None, Field(validate_default=True)] = None
-    """Which score is best; null takes it from the name: highest of an accuracy, lowest of a distance or an error."""
-
-    @field_validator("best_is", mode="before")
-    @classmethod
-    def _by_name(cls, value: object, others: ValidationInfo) -> object:
-        name = others.data.get("keep_best")
-        return best_by_name(name) if value is None and name is not None else value
-
-
-class EvaluateConfig(Section):
-    """Metrics during training; `cgan-dist evaluate` has the same as options."""
-
-    interval_images: Count | None = None
-    """How often, besides at the end; null: at the end only."""
-    metrics: list[Part] = []
-    """`fid`, `label_accuracy` and others of docs/evaluation.md; `fid@classifier` is on the features of `classifier`."""
-    count: Annotated[Count, up_to(SAMPLES)] = 2_000
-    """Samples of each evaluation."""
-    split: Literal["all", "train", "held_out"] = "all"
-    """Which real images they are compared with: `held_out` are those that no classifier of the whole set trains on."""
-    real_count: Count | None = None
-    """At most so many real images, the first; null takes all."""
-    inception_weights: LocalPath | None = None
-    """File of the Inception network's weights; null is torch's cache of downloads, and fetched if it is not there."""
-    inception_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
-    """Of that file, 64 hexadecimal digits; null is that of the original weights."""
-
-
-class TrackingConfig(Section):
-    """Where metrics go besides `metrics.jsonl`."""
-
-    trackers: list[Part] = [Named(name="wandb")]
-    """Mirrors of `metrics.jsonl`, any number: `wandb` (`entity` null, `start_seconds` 30, `finish_seconds` 60),
-    `tensorboard`, `package.module:Class`; one that fails costs nothing but what it shows. See docs/tracking.md."""
-    project: str = "cgan-dist"
-    """Name of the project in W&B."""
-    interval_images: Count = 640
-    """One line of metrics."""
-    histograms_interval_images: Count | None = None
-    """Histograms of every weight and bias, to the trackers that can show them; null: none."""
-
-
-class GuardConfig(Section):
-    """What watches over a long run: divergence, hanging, replicas that differ, collapse."""
-
-    skips_in_a_row: Count = 8
-    """An update whose gradients are not finite is skipped. After so many in a row of one network, the run goes back to
-    a checkpoint and on with other draws. See docs/long-runs.md#guards."""
-    max_rollbacks: WholeNumber = 3
-    """In the whole life of the run; the next divergence ends it with a diagnosis."""
-    stuck_minutes: Annotated[Positive, up_to(MINUTES)] | None = 10.0
-    """After this time without an iteration a process writes its stacks to `stuck-rank-R.txt`; after twice this time it
-    ends itself with exit code 70, so that the launcher can start the job again. null: never."""
-    replicas_interval_images: Count | None = 64_000
-    """How often the networks of all processes are compared, bit for bit; null: never."""
-    alarm_d_accuracy: Share | None = 0.99
-    """Alert when D ranks this share of its pairs of a real and a fake right, for `alarm_lines` lines of the log in a
-    row; null: never."""
-    alarm_lines: Count = 20
-    """Lines of the log that `alarm_d_accuracy` waits for."""
-    alarm_variance: NotNegative | None = 0.05
-    """Alert when the samples of a class vary less than this share of how much its real images do; null: never."""

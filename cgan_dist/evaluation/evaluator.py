@@ -13,7 +13,8 @@ from accelerate import Accelerator
 from cgan_dist import __version__
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.score import PREFIX
-from cgan_dist.config.sections import EvaluateConfig, Named
+from cgan_dist.config.values import Named
+from cgan_dist.config.watching import EvaluateConfig
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.distributed.collectives import from_main, share_network
 from cgan_dist.distributed.group import without_tf32

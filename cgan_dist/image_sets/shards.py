@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cgan_dist.config.sections import Count
+from cgan_dist.config.values import Count
 from cgan_dist.data.codecs import Encoding
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import Source

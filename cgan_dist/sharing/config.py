@@ -14,16 +14,8 @@ from cgan_dist.config.document import Config
 from cgan_dist.config.explanation import KEY_CHARACTERS
 from cgan_dist.config.named_code import named_code
 from cgan_dist.config.schedule import up_to
-from cgan_dist.config.sections import (
-    ConditioningConfig,
-    Count,
-    DataConfig,
-    GeneratorConfig,
-    Part,
-    RunConfig,
-    Section,
-    WholeNumber,
-)
+from cgan_dist.config.sections import ConditioningConfig, DataConfig, GeneratorConfig, RunConfig
+from cgan_dist.config.values import Count, Part, Section, WholeNumber
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError, close_match, shown
 from cgan_dist.labels import LabelSchema

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cgan_dist.config.sections import GuardConfig
+from cgan_dist.config.watching import GuardConfig
 
 ACCURACY = "d/accuracy"
 VARIANCE_RATIO = "collapse/variance_ratio"

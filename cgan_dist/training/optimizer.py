@@ -13,7 +13,7 @@ from torch.amp import GradScaler
 
 from cgan_dist.conditioning.linear import rows_only_
 from cgan_dist.config.schedule import largest, value_at
-from cgan_dist.config.sections import AdamConfig
+from cgan_dist.config.training import AdamConfig
 from cgan_dist.training.rates import by_part, rate_at
 
 LARGE_TABLE_ROWS = 640

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from torch import nn
 
 from cgan_dist.config.schedule import value_at
-from cgan_dist.config.sections import AdamConfig, OptimConfig
+from cgan_dist.config.training import AdamConfig, OptimConfig
 from cgan_dist.errors import UserError, close_match
 
 

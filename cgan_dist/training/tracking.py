@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 from cgan_dist.errors import UserError
 from cgan_dist.trackers import TRACKERS
 from cgan_dist.trackers.base import TrackedRun, Tracker

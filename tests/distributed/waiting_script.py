@@ -13,7 +13,8 @@ import torch.distributed as dist
 
 from cgan_dist.commands import base
 from cgan_dist.conditioning.spaces.classes import Classes
-from cgan_dist.config.sections import EvaluateConfig, Named
+from cgan_dist.config.values import Named
+from cgan_dist.config.watching import EvaluateConfig
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.storage import Storage
 from cgan_dist.distributed.group import TIMEOUT_MINUTES, build_accelerator, leave_group

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.config.schedule import Scheduled
-from cgan_dist.config.sections import NotNegative
+from cgan_dist.config.values import NotNegative
 
 
 class Auxiliary(DiscriminatorWay):

@@ -10,7 +10,7 @@ from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.config.schedule import Scheduled
-from cgan_dist.config.sections import Count, NotNegative, Positive, Share
+from cgan_dist.config.values import Count, NotNegative, Positive, Share
 from cgan_dist.errors import UserError
 
 

@@ -11,7 +11,7 @@ from cgan_dist.conditioning.discriminator.auxiliary import Classifier
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.conditioning.discriminator.d2d_ce import check_classes
 from cgan_dist.config.schedule import Scheduled
-from cgan_dist.config.sections import NotNegative
+from cgan_dist.config.values import NotNegative
 
 
 class MultiHinge(DiscriminatorWay):

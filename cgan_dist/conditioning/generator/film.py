@@ -7,7 +7,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.generator.base import GeneratorWay
 from cgan_dist.conditioning.linear import ConditionLinear
-from cgan_dist.config.sections import Count
+from cgan_dist.config.values import Count
 
 
 class Film(GeneratorWay):

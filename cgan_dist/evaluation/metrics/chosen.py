@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.metrics import METRICS
 from cgan_dist.evaluation.metrics.base import Metric

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.config.sections import Count
+from cgan_dist.config.values import Count
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.metrics.accuracies import accuracies, by_class
 from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from cgan_dist.config.sections import Share
+from cgan_dist.config.values import Share
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet
 from cgan_dist.evaluation.metrics.classifier import split

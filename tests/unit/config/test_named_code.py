@@ -6,7 +6,7 @@ import pytest
 
 from cgan_dist.config.document import Config, parse_config
 from cgan_dist.config.named_code import is_plain_folder, named_code, opened
-from cgan_dist.config.sections import Named, Section
+from cgan_dist.config.values import Named, Section
 
 EVIL = "evil:Thing"
 CODE = {

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from cgan_dist.config.registry import Registry
 from cgan_dist.config.schedule import Schedule, Scheduled
-from cgan_dist.config.sections import NotNegative
+from cgan_dist.config.values import NotNegative
 from cgan_dist.errors import UserError
 
 

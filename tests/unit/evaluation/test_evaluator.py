@@ -13,7 +13,8 @@ from torch import Tensor
 from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.attributes import Attributes
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.config.sections import EvaluateConfig, Named
+from cgan_dist.config.values import Named
+from cgan_dist.config.watching import EvaluateConfig
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.storage import Storage

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cgan_dist.config.sections import GuardConfig
+from cgan_dist.config.watching import GuardConfig
 from cgan_dist.training.alarms import COLLAPSED_GRIDS, FEWEST_LINES, Alarms, Collapse, Dominance, Stall, variance_ratio
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.linear import ConditionLinear
 from cgan_dist.config.document import parse_config
-from cgan_dist.config.sections import AdamConfig
+from cgan_dist.config.training import AdamConfig
 from cgan_dist.distributed.group import build_accelerator
 from cgan_dist.training import optimizer as optimizer_module
 from cgan_dist.training.optimizer import NetworkOptimizer, large_tables, rows_of_large_tables

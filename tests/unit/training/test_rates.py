@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cgan_dist.config.document import parse_config
-from cgan_dist.config.sections import OptimConfig
+from cgan_dist.config.training import OptimConfig
 from cgan_dist.distributed.group import build_accelerator
 from cgan_dist.errors import UserError
 from cgan_dist.training.optimizer import NetworkOptimizer

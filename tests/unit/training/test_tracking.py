@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 from cgan_dist.errors import UserError
 from cgan_dist.trackers.base import TrackedRun
 from cgan_dist.training.tracking import Trackers, build_trackers, check_trackers

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cgan_dist.conditioning.spaces.none import Unlabelled
-from cgan_dist.config.sections import Named
+from cgan_dist.config.values import Named
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.metrics import METRICS
 from cgan_dist.evaluation.metrics.base import Metric

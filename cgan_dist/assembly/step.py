@@ -57,6 +57,7 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
         pixels=PIXEL_RANGES[config.data.pixels],
         augment=inputs.augment,
         image_shape=image_shape(config, inputs.spec),
+        levels=networks.levels,
     )
 
 

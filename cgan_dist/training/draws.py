@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ class Drawn(NamedTuple):
         mix: (B,) in [0, 1); None where no penalty wants it.
         real: parameters of the augmentation of reals, see `Pipeline.draw`.
         fake: of fakes.
-        noise: (B, C, H, W) standard normal, by the names of the penalties that want it; none where G is trained.
+        noise: (B, C, H, W) standard normal, by the names of what wants it in this phase.
     """
 
     z: Tensor
@@ -46,7 +47,7 @@ class Draws:
         mixes: whether a penalty looks between reals and fakes.
         rows: this rank's, of the global batch.
         device: where they are wanted.
-        noisy: names of penalties that want noise.
+        noisy: names of what wants noise, to the networks in whose phases it does.
         image_shape: (C, H, W), of the noise.
     """
 
@@ -57,7 +58,7 @@ class Draws:
         mixes: bool,
         rows: slice,
         device: torch.device,
-        noisy: Sequence[str] = (),
+        noisy: Mapping[str, Set[str]] = MappingProxyType({}),
         image_shape: Sequence[int] = (),
     ) -> None:
         self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
@@ -108,7 +109,7 @@ class Draws:
         )
 
     def _noisy_in(self, phase: int) -> Sequence[str]:
-        return self.noisy if self.config.train.plan[phase] == "D" else ()
+        return [name for name, phases in self.noisy.items() if self.config.train.plan[phase] in phases]
 
     def _noise(self, name: str, seed: int, position: int, phase: int) -> Tensor:
         """(B, C, H, W), each row by a key of its own, so that a rank need not draw those of others to come to it."""

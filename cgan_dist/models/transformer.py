@@ -7,6 +7,8 @@ were published, all with patches of 2: S 12 blocks of width 384, B 12 of 768, L 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 

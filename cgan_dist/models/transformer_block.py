@@ -170,8 +170,10 @@ class ScaledBlock(nn.Module):
 def applied(block: Callable[..., Tensor], again: bool, *inputs: object) -> Tensor:
     """`block(*inputs)`; with `again` its inner values are not kept but computed anew in the backward pass.
 
-    A pass without a graph keeps nothing anyway.
+    A pass without a graph keeps nothing anyway, and one that is differentiated twice, which shows by fused attention
+    being off, keeps all: it would be computed anew more than once, when attention is fused again.
     """
-    if again and torch.is_grad_enabled():
-        return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
-    return block(*inputs)
+    twice = not (torch.compiler.is_compiling() or torch.backends.cuda.flash_sdp_enabled())
+    if not again or twice or not torch.is_grad_enabled():
+        return block(*inputs)
+    return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,12 +35,21 @@ def guided(stack: Tensor, noise: Tensor, levels: int) -> Tensor:
     Returns:
         (B, L * C, H, W).
     """
-    t = stack.new_tensor(noise_levels(levels))
-    shares = (t.square() - F.pad(t[1:], (0, 1)).square()).sqrt()  # of the noise of each level in those up to it
-    split = noise.to(stack.dtype).unflatten(1, (levels, -1)) * shares[:, None, None, None]
-    upwards = split.flip(1).cumsum(1).flip(1)
-    shown: Tensor = stack.unflatten(1, (levels, -1)) * (1 - t)[:, None, None, None] + upwards
+    kept, shares = _shares(levels, stack.dtype, stack.device)
+    split = noise.to(stack.dtype).unflatten(1, (levels, -1)) * shares
+    shown: Tensor = stack.unflatten(1, (levels, -1)) * kept + split.flip(1).cumsum(1).flip(1)
     return shown.flatten(1, 2)
+
+
+@functools.cache
+def _shares(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What is kept of each level, and the share of its own noise in it and in those before it: (2, L, 1, 1, 1).
+
+    Once for each device, since a copy to it takes the host longer than all that is done with it.
+    """
+    t = torch.tensor([*noise_levels(levels), 0.0], dtype=torch.float64)
+    shares = (t[:-1].square() - t[1:].square()).sqrt()
+    return torch.stack([1 - t[:-1], shares])[..., None, None, None].to(device, dtype)
 
 
 def inconsistency(stack: Tensor, levels: int) -> Tensor:

@@ -60,6 +60,42 @@ def test_the_original_config_has_the_same_losses_on_one_and_two_processes(
 
 def test_spectral_norm_has_the_same_losses_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
     """Two micro-batches on each process; vectors move once in an update and stay equal on all ranks."""
+    one, two = on_one_and_two(
+        tmp_path,
+        digits_folder,
+        "generator.args={width: 4, norm: none}",
+        "discriminator={name: resnet, args: {width: 4}}",
+        "loss={adversarial: hinge, penalties: {r1: 0.1}}",
+        "train.plan=[D, D, G]",
+    )
+    for name in ("loss/g", "loss/d", "penalty/r1", "logits/real"):
+        for ours, theirs in zip(two, one, strict=True):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["images"])
+
+
+def test_transformers_have_the_same_losses_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
+    """All that is drawn, noise of guidance and penalty too, is for the global batch, and so is clipping."""
+    small = "width: 8, depth: 2, heads: 1, patch: 7, levels: 2"
+    one, two = on_one_and_two(
+        tmp_path,
+        digits_folder,
+        f"generator={{name: transformer, latent_dim: 8, args: {{{small}, checkpoint: true}}}}",
+        f"discriminator={{name: transformer, args: {{{small}, apart: true}}}}",
+        "conditioning={labels: classes, generator: [embedding], discriminator: [projection]}",
+        "loss={adversarial: relativistic, guidance: true, consistency: 1, penalties: {r1_approximate: 0.1}}",
+        "optim={clip_norm: 1, betas: [0.5, 0.99]}",
+        "data.augment=[translation]",
+        "train.plan=[D, G]",
+    )
+    for name in ("loss/g", "loss/d", "loss/consistency", "penalty/r1_approximate", "gradient/g"):
+        for ours, theirs in zip(two, one, strict=True):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-3, rel=1e-3), (name, ours["images"])
+
+
+def on_one_and_two(
+    tmp_path: Path, digits_folder: Path, *overrides: str
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """The metrics of one run on one process and on two, each with two micro-batches, replicas compared on the way."""
     for processes in (1, 2):
         launch(
             processes,
@@ -71,10 +107,7 @@ def test_spectral_norm_has_the_same_losses_on_one_and_two_processes(tmp_path: Pa
             f"data.path={digits_folder}",
             f"run.dir={tmp_path}",
             f"run.name=of-{processes}",
-            "generator.args={width: 4, norm: none}",
-            "discriminator={name: resnet, args: {width: 4}}",
-            "loss={adversarial: hinge, penalties: {r1: 0.1}}",
-            "train.plan=[D, D, G]",
+            *overrides,
             "train.batch_size=32",
             f"train.micro_batch={16 // processes}",
             "train.total_images=256",
@@ -83,9 +116,7 @@ def test_spectral_norm_has_the_same_losses_on_one_and_two_processes(tmp_path: Pa
         )
     one, two = metrics(tmp_path / "of-1"), metrics(tmp_path / "of-2")
     assert [line["images"] for line in one] == [line["images"] for line in two] == [64, 128, 192, 256]
-    for name in ("loss/g", "loss/d", "penalty/r1", "logits/real"):
-        for ours, theirs in zip(two, one, strict=True):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["images"])
+    return one, two
 
 
 def test_a_signal_to_one_rank_stops_all_with_a_checkpoint(tmp_path: Path, config_file: Path) -> None:

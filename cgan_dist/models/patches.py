@@ -14,7 +14,7 @@ from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.errors import UserError
 from cgan_dist.models.image_layer import bounded, image_layer
 from cgan_dist.models.scales import Size, check_positive
-from cgan_dist.models.transformer_block import RMSNorm, StyleScales
+from cgan_dist.models.transformer_block import RMSNorm, StyleScales, scaled
 
 HEAD_WIDTH = 64
 
@@ -38,11 +38,14 @@ class PatchHead(nn.Module):
         self.linear = image_layer(nn.Linear(width, channels * patch**2))
 
     def forward(self, tokens: Tensor, style: Tensor, styles: Sequence[Condition]) -> Tensor:
-        """(B, T, width), a style (B, width) and those of the ways -> (B, T, C * patch^2), float32 within autocast."""
+        """(B, T, width), SiLU of a style (B, width) and the styles of the ways -> (B, T, C * patch^2).
+
+        Within autocast too that is float32.
+        """
         (scale,) = self.modulation(style, styles)
         dtype = self.linear.weight.dtype
         with torch.autocast(tokens.device.type, enabled=False):
-            return self.linear(self.norm(tokens.to(dtype)) * (1 + scale.to(dtype)))  # type: ignore[no-any-return]
+            return self.linear(scaled(self.norm(tokens.to(dtype)), scale.to(dtype)))  # type: ignore[no-any-return]
 
 
 def image_of(patches: Tensor, grid: Size, patch: int, last: nn.Module) -> Tensor:

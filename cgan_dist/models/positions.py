@@ -34,23 +34,24 @@ def turns(grid: Size, head_width: int, before: int = 0) -> Tensor:
         before: tokens that stand before the patches, have no place and are not turned.
 
     Returns:
-        (2, before + down * across, head_width / 2): cosine and sine.
+        (2, before + down * across, head_width): what `turned` multiplies values and exchanged values by.
     """
     angles = torch.cat([place[:, None] * _frequencies(head_width // 4) for place in _places(grid)], dim=1)
     angles = torch.cat([torch.zeros(before, head_width // 2), angles])
-    return torch.stack([angles.cos(), angles.sin()])
+    sine, cosine = angles.sin(), angles.cos()
+    return torch.stack([torch.cat([cosine, cosine], dim=1), torch.cat([-sine, sine], dim=1)])
 
 
 def turned(values: Tensor, by: Tensor) -> Tensor:
     """Turns the pairs (i, i + half) of the values of each token; the product of two depends on how far they are apart.
 
     Args:
-        values: (B, heads, T, head_width).
-        by: from `turns`, (2, T, head_width / 2).
+        values: (..., T, head_width).
+        by: from `turns`, (2, T, head_width).
     """
     cosine, sine = by.to(values.dtype)
-    one, other = values.chunk(2, dim=-1)
-    return torch.cat([one * cosine - other * sine, one * sine + other * cosine], dim=-1)
+    exchanged = values.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+    return torch.addcmul(values * cosine, exchanged, sine)
 
 
 def _places(grid: Size) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition
@@ -118,13 +119,13 @@ class Generator(nn.Module):
 
     def _drawn(self, style: Tensor, styles: list[Condition], levels: bool) -> Tensor:
         """(B, width) and the styles of ways -> images."""
-        tokens = self.positions.expand(len(style), -1, -1)
+        tokens, active = self.positions.expand(len(style), -1, -1), F.silu(style)
         sequences = Sequences((tokens.shape[1],), self.turns)
         sums: list[Tensor] = []
         for number, block in enumerate(self.blocks, start=1):
-            tokens = applied(block, self.recomputes and self.training, tokens, style, styles, sequences)
+            tokens = applied(block, self.recomputes and self.training, tokens, active, styles, sequences)
             if number % self.blocks_of_level == 0:
-                added = self.heads[len(sums)](tokens, style, styles)
+                added = self.heads[len(sums)](tokens, active, styles)
                 sums.append(sums[-1] + added if sums else added)
         last = cast(PatchHead, self.heads[-1]).linear
         shown = sums if levels else sums[-1:]

@@ -24,7 +24,7 @@ class Sequences(NamedTuple):
 
     Attributes:
         lengths: of the parts that attend to nothing but themselves, one after another.
-        turns: of `positions.turns`, (2, T, head_width / 2), of all parts.
+        turns: of `positions.turns`, (2, T, head_width), of all parts.
     """
 
     lengths: tuple[int, ...]
@@ -63,15 +63,16 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.queries_keys_values = nn.Linear(width, 3 * width)
-        self.query_norm, self.key_norm = RMSNorm(width // heads), RMSNorm(width // heads)
+        self.norm = RMSNorm(width // heads, learned=False)
+        self.scales = nn.Parameter(torch.ones(2, width // heads))  # of queries and of keys
         self.output = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor, sequences: Sequences) -> Tensor:
         """(B, T, width) -> (B, T, width)."""
         split = self.queries_keys_values(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        queries, keys, values = split.unbind()  # (B, heads, T, head_width) each
-        queries = turned(self.query_norm(queries), sequences.turns)
-        keys = turned(self.key_norm(keys), sequences.turns)
+        scales = self.scales.to(split.dtype)[:, None, None, None]
+        queries, keys = turned(self.norm(split[:2]) * scales, sequences.turns)  # (B, heads, T, head_width) each
+        values = split[2]
         parts = zip(*(part.split(sequences.lengths, dim=2) for part in (queries, keys, values)), strict=True)
         seen = [F.scaled_dot_product_attention(*part) for part in parts]
         joined = seen[0] if len(seen) == 1 else torch.cat(seen, dim=2)
@@ -113,14 +114,14 @@ class ModulatedBlock(nn.Module):
         self.modulation = StyleScales(width, 4, ways)
 
     def forward(self, tokens: Tensor, style: Tensor, styles: Sequence[Condition], sequences: Sequences) -> Tensor:
-        """(B, T, width), a style (B, width) and those of the ways -> (B, T, width)."""
+        """(B, T, width), SiLU of a style (B, width) and the styles of the ways -> (B, T, width)."""
         scale_a, gate_a, scale_m, gate_m = self.modulation(style, styles)
-        tokens = tokens + gate_a * self.attention(self.norm(tokens) * (1 + scale_a), sequences)
-        return tokens + gate_m * self.mlp(self.norm(tokens) * (1 + scale_m))  # type: ignore[no-any-return]
+        tokens = torch.addcmul(tokens, gate_a, self.attention(scaled(self.norm(tokens), scale_a), sequences))
+        return torch.addcmul(tokens, gate_m, self.mlp(scaled(self.norm(tokens), scale_m)))
 
 
 class StyleScales(nn.Module):
-    """Factors for the values of all tokens, linear in SiLU of the style and in what ways modulate by.
+    """Factors for the values of all tokens, linear in an active style and in what ways modulate by.
 
     Args:
         width: of a token.
@@ -139,11 +140,16 @@ class StyleScales(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight, gain=MODULATION_GAIN)
 
     def forward(self, style: Tensor, styles: Sequence[Condition]) -> list[Tensor]:
-        """(B, width) and the styles of ways -> so many (B, 1, width)."""
-        found = self.linear(F.silu(style))
+        """SiLU of a style (B, width) and the styles of ways -> so many (B, 1, width)."""
+        found = self.linear(style)
         if styles:
             found = found + self.ways(styles).to(found.dtype)
         return list(found[:, None].chunk(self.count, dim=2))
+
+
+def scaled(tokens: Tensor, scale: Tensor) -> Tensor:
+    """(B, T, width) times 1 + (B, 1, width)."""
+    return torch.addcmul(tokens, tokens, scale)
 
 
 class ScaledBlock(nn.Module):
@@ -163,8 +169,8 @@ class ScaledBlock(nn.Module):
 
     def forward(self, tokens: Tensor, sequences: Sequences) -> Tensor:
         """(B, T, width) -> (B, T, width)."""
-        tokens = tokens + self.attention_scale * self.attention(self.attention_norm(tokens), sequences)
-        return tokens + self.mlp_scale * self.mlp(self.mlp_norm(tokens))  # type: ignore[no-any-return]
+        tokens = torch.addcmul(tokens, self.attention_scale, self.attention(self.attention_norm(tokens), sequences))
+        return torch.addcmul(tokens, self.mlp_scale, self.mlp(self.mlp_norm(tokens)))
 
 
 def applied(block: Callable[..., Tensor], again: bool, *inputs: object) -> Tensor:

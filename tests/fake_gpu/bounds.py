@@ -31,10 +31,13 @@ ITERATION = {
     "mnist": Bound(316, 4),
     "original/celeba": Bound(407, 5),
     "original/mnist": Bound(400, 5),
+    "transformer/mnist": Bound(1_480, 4),
 }
 """Of each config."""
 CONSTANTS = "copy to the device at conditioning/spaces/constant.py"
 """Of a label space: at most two, in the first iteration of a run."""
+LEVELS = "copy to the device at losses/levels.py"
+"""Of the shares of noise: once in a process."""
 WAITS_BY_ROWS = {"coalesce at training/optimizer.py": 3, "item at training/optimizer.py": 2}
 """In one iteration with three tables by rows: the rows of each gradient are counted, each network asks for a skip."""
 WAITS_BY_ROWS_FOR_RANKS = WAITS_BY_ROWS | {"coalesce at distributed/gradients.py": 3}

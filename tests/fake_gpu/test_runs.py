@@ -8,6 +8,7 @@ import pytest
 
 from tests.fake_gpu.bounds import (
     CONSTANTS,
+    LEVELS,
     MORE_WAITS_FOR_RANKS,
     MORE_WAITS_IN_FP16,
     WAITS_BY_ROWS,
@@ -37,6 +38,7 @@ def test_iterations_of_a_run_wait_for_nobody(family: str, case: str) -> None:
     for page in pages:
         waits = page.waits_by_file
         assert waits.pop(CONSTANTS, 0) <= 2
+        assert waits.pop(LEVELS, 0) <= 1
         assert waits == (by_rows if "by rows" in case else {}), page.waits
 
 
@@ -77,4 +79,5 @@ def test_a_config_on_eight_ranks_is_on_the_device_and_waits_for_nobody(config: s
     (page,) = report.visits("iteration")
     waits = page.waits_by_file
     assert waits.pop(CONSTANTS, 0) <= 2
+    assert waits.pop(LEVELS, 0) <= 1
     assert waits == {}, page.waits

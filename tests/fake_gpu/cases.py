@@ -90,11 +90,13 @@ def configs() -> list[Case]:
 
 
 def conditioning() -> list[Case]:
-    """Every network with every label space, and with every way that takes it."""
+    """Every network with every label space, and with every way that takes it; of the costly transformer, some."""
     cases = [
         small(f"{network}: none", "conditioning.labels=none", network=network, labels="none") for network in NETWORKS
     ]
-    for network in NETWORKS:
+    several = ("conditioning.generator=[embedding, film]", "conditioning.discriminator=[channels, projection]")
+    cases.append(small("transformer: several ways", *several, network="transformer", labels="several"))
+    for network in ("dcgan", "resnet", "r3"):
         for space in ("classes", "attributes", "continuous", "product"):
             ways = zip(cycle(G_WAYS), (*D_WAYS, *(D_WAYS_OF_CLASSES if space == "classes" else ())), strict=False)
             cases += [
@@ -120,7 +122,13 @@ def options() -> list[Case]:
                 f"everything on {network} in {precision}", f"train.precision={precision}", *everything, network=network
             )
             for network in NETWORKS
-            for precision in PRECISIONS
+            for precision in (PRECISIONS if network != "transformer" else ("bf16",))
+        ),
+        small(
+            "levels apart under guidance",
+            "discriminator.args.apart=true",
+            "loss={guidance: true, consistency: 1}",
+            network="transformer",
         ),
         *(small(f"penalty {name}", f"loss.penalties={{{name}: 1.0}}") for name in PENALTIES),
         *(

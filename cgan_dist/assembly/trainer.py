@@ -120,7 +120,7 @@ def _claimed(folder: Path) -> Claim:
 
 def _blank(spec: DataSpec, labels: Tensor, device: torch.device) -> Batch:
     """As many black images as there are labels."""
-    shape = (len(labels), spec.channels, spec.height, spec.width)
+    shape = (len(labels), spec.stored_channels, spec.height, spec.width)
     return Batch(torch.zeros(shape, dtype=torch.uint8, device=device), labels.to(device))
 
 
@@ -153,7 +153,9 @@ def _maintenance(
         folder=config.run.folder,
         step=step,
         shards=inputs.shards,
-        sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
+        sampler=build_sampler(
+            config, step.ema.network, inputs.label_space, distribution, config.run.seed, inputs.pixels
+        ),
         evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate, step.accelerator),
         checkpoints=checkpoints,
         alarms=Alarms(config.guard),

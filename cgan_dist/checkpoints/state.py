@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cgan_dist.bounds import CLOCK_IMAGES, IMAGE_SIDE
+from cgan_dist.bounds import CLOCK_IMAGES, IMAGE_SIDE, LATENT_CHANNELS
 from cgan_dist.config.explanation import explain
 from cgan_dist.errors import UserError, shown
 from cgan_dist.labels import LabelSchema
+from cgan_dist.latents.facts import LatentFacts
 
 FORMAT = "cgan_dist checkpoint 1"
 """Another number where a reader of this one would go astray. Checkpoints before it have none, and are read as this."""
@@ -27,12 +28,19 @@ class DataFacts(_Strict):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    channels: Literal[1, 3]
+    channels: Annotated[int, Field(gt=0, le=LATENT_CHANNELS.limit)]
     height: Side
     width: Side
     count: WholeNumber
     labels: LabelSchema
     fingerprint: str
+    latents: LatentFacts | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataFacts:
+        if self.channels not in ((1, 3) if self.latents is None else (self.latents.channels,)):
+            raise ValueError(f"found {self.channels} channels, expected 1 or 3, or those of the latents")
+        return self
 
 
 class MeterState(_Strict):

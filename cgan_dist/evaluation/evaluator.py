@@ -97,7 +97,7 @@ class Evaluator:
         Returns:
             `eval/NAME` to value, the same on every rank.
         """
-        candidates = GeneratedImages(sampler, self.config.count, self.shards.manifest.image.channels)
+        candidates = GeneratedImages(sampler, self.config.count, self.shards.manifest.image.picture.channels)
         return {f"{PREFIX}{name}": value for name, value in self.score(candidates).items()}
 
     def score(self, candidates: Candidates) -> dict[str, float]:
@@ -152,7 +152,7 @@ class Evaluator:
 
     def _prepare(self, name: str, extractor: Extractor) -> None:
         shards = self.shards
-        image = shards.manifest.image
+        image = shards.manifest.image.picture
         extractor.build((image.channels, image.height, image.width))
         extractor.network.to(self.accelerator.device)
         real = self._real_set({})

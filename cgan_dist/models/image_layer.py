@@ -1,4 +1,4 @@
-"""The end of every generator: features become an image."""
+"""The end of every generator: features become an image, within (-1, 1) or, of latents, without bounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-STAYS = "stays_in_float32"
+STAYS, UNBOUNDED = "stays_in_float32", "is_unbounded"
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -22,6 +22,12 @@ def stays_in_float32(layer: nn.Module) -> bool:
     return getattr(layer, STAYS, False)
 
 
+def unbounded_(network: nn.Module) -> None:
+    """Has every `image_layer` of a generator give its values as they are, without tanh: latents have no bounds."""
+    for layer in filter(stays_in_float32, network.modules()):
+        setattr(layer, UNBOUNDED, True)
+
+
 def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """`last(features).tanh()`, within autocast too in the precision of the weights, which is float32.
 
@@ -33,10 +39,14 @@ def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor
         last: an `image_layer`, to (B, C, H, W).
 
     Returns:
-        (B, C, H, W) in (-1, 1).
+        (B, C, H, W) in (-1, 1), or of any size where the layer is `unbounded_`.
     """
     kind = features.device.type
     if not torch.is_autocast_enabled(kind):
-        return last(features).tanh()  # type: ignore[no-any-return]
+        return _bounded(last(features), last)
     with torch.autocast(kind, enabled=False):
-        return last(features.to(last.weight.dtype)).tanh()  # type: ignore[no-any-return]
+        return _bounded(last(features.to(last.weight.dtype)), last)
+
+
+def _bounded(values: Tensor, last: nn.Module) -> Tensor:
+    return values if getattr(last, UNBOUNDED, False) else values.tanh()

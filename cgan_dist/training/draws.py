@@ -28,6 +28,7 @@ class Drawn(NamedTuple):
         real: parameters of the augmentation of reals, see `Pipeline.draw`.
         fake: of fakes.
         noise: (B, C, H, W) standard normal, by the names of the penalties that want it; none where G is trained.
+        reals: (B, C, H, W) standard normal, by which real latents are sampled; None where they are not.
     """
 
     z: Tensor
@@ -35,6 +36,7 @@ class Drawn(NamedTuple):
     real: list[Tensor]
     fake: list[Tensor]
     noise: dict[str, Tensor]
+    reals: Tensor | None = None
 
 
 class Draws:
@@ -48,6 +50,7 @@ class Draws:
         device: where they are wanted.
         noisy: names of penalties that want noise.
         image_shape: (C, H, W), of the noise.
+        samples_reals: whether reals are sampled, as latents are of which moments are kept.
     """
 
     def __init__(
@@ -59,9 +62,10 @@ class Draws:
         device: torch.device,
         noisy: Sequence[str] = (),
         image_shape: Sequence[int] = (),
+        samples_reals: bool = False,
     ) -> None:
         self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
-        self.noisy, self.image_shape = noisy, image_shape
+        self.noisy, self.image_shape, self.samples_reals = noisy, image_shape, samples_reals
         # where the CPU is the device, a thread would take from training what it gives to it
         self.thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "draws")
         self._begun: tuple[Key, Future[tuple[Drawn, Parcel]]] | None = None
@@ -88,14 +92,15 @@ class Draws:
         drawn, parcel = begun[1].result() if begun is not None and begun[0] == key else self._packed(*key)
         z, *others = parcel.to(self.device)
         mix = others.pop(0) if drawn.mix is not None else None
+        reals = others.pop(0) if drawn.reals is not None else None
         real, fake = others[: len(drawn.real)], others[len(drawn.real) : len(drawn.real) + len(drawn.fake)]
         noise = dict(zip(drawn.noise, others[len(real) + len(fake) :], strict=True))
-        return Drawn(z, mix, real, fake, noise)
+        return Drawn(z, mix, real, fake, noise, reals)
 
     def _packed(self, seed: int, position: int, phase: int) -> tuple[Drawn, Parcel]:
         drawn = self._drawn(seed, position, phase)
-        mix = [] if drawn.mix is None else [drawn.mix]
-        tensors = [drawn.z, *mix, *drawn.real, *drawn.fake, *drawn.noise.values()]
+        some = [tensor for tensor in (drawn.mix, drawn.reals) if tensor is not None]
+        tensors = [drawn.z, *some, *drawn.real, *drawn.fake, *drawn.noise.values()]
         return drawn, Parcel(tensors, pin_memory=self.device.type == "cuda")
 
     def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
@@ -105,6 +110,7 @@ class Draws:
             real=self._parameters("real", seed, position, phase),
             fake=self._parameters("fake", seed, position, phase),
             noise={name: self._noise(name, seed, position, phase) for name in self._noisy_in(phase)},
+            reals=self._noise("moments", seed, position, phase) if self.samples_reals else None,
         )
 
     def _noisy_in(self, phase: int) -> Sequence[str]:

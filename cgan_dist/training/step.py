@@ -18,7 +18,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
 from cgan_dist.config.schedule import value_at
 from cgan_dist.data.batch import Batch
-from cgan_dist.data.pixels import PixelRange
+from cgan_dist.data.pixels import ImageRange
 from cgan_dist.distributed.gradients import frozen, gradient_sync, reduce_rows
 from cgan_dist.losses.objective import Objective, View
 from cgan_dist.models.spectral_norm import PowerIteration
@@ -77,7 +77,7 @@ class TrainStep:
     ema: Ema
     objective: Objective
     label_space: LabelSpace
-    pixels: PixelRange
+    pixels: ImageRange
     augment: Pipeline
     image_shape: tuple[int, ...]
     meter: Meter = field(default_factory=Meter)
@@ -109,6 +109,7 @@ class TrainStep:
             self.accelerator.device,
             self.objective.noisy_penalties,
             self.image_shape,
+            self.pixels.needs_draw,
         )
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
@@ -234,9 +235,9 @@ class TrainStep:
         ]
 
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
-        real = self.pixels.normalize(batch.images, self.config.data.channels)
-        condition = self.label_space.encode(self.label_space.select(batch.labels))
         drawn = self.draws.take(self.seed, position, phase)
+        real = self.pixels.normalize(batch.images, self.config.data.channels, drawn.reals)
+        condition = self.label_space.encode(self.label_space.select(batch.labels))
         parts = (part.chunk(self.rounds) for part in (real, condition, drawn.z))
         mix = [None] * self.rounds if drawn.mix is None else drawn.mix.chunk(self.rounds)
         views = (self._views(parameters) for parameters in (drawn.real, drawn.fake))

@@ -29,13 +29,13 @@ OPTION = "--autoencoder"
     default=16,
     show_default=True,
     type=click.IntRange(1, 4096),
-    help="Pictures that are encoded at once.",
+    help="Pictures encoded at once.",
 )
 def encode(data: Path | str, autoencoder: Path, out: Path, moments: bool, batch_size: int) -> None:
     """Encode a set of shards by an autoencoder, to train on its latents.
 
-    DATA is a folder that `cgan-dist prepare` wrote, or its URL. Killed, it goes on when the same command is given again,
-    and ends with the same files. Several processes share the shards:
+    DATA is a folder that `cgan-dist prepare` wrote, or its URL. Killed, it goes on when the same command is given
+    again, and ends with the same files. Several processes share the shards:
 
     accelerate launch launch/encode.py DATA ...
     """

@@ -7,8 +7,8 @@ batches that begin anew with each shard, so which process encodes it, and how of
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from cgan_dist.bounds import RECORD_BYTES, read_text
 from cgan_dist.data.manifest import MANIFEST, ImageFormat, Manifest
-from cgan_dist.data.partial import PLAN, check_unused, disk, open_partial
+from cgan_dist.data.partial import PARTS, PLAN, check_unused, disk, join_partial
 from cgan_dist.data.row_file import RowFile
 from cgan_dist.data.shard_task import Written
 from cgan_dist.data.shard_writer import write_shard
@@ -27,8 +27,6 @@ from cgan_dist.errors import UserError
 from cgan_dist.latents.autoencoder import Autoencoder
 from cgan_dist.latents.facts import LatentFacts, PictureFacts
 from cgan_dist.latents.stored import not_finite, to_bytes
-
-logger = logging.getLogger(__name__)
 
 
 class LatentSet:
@@ -53,7 +51,7 @@ class LatentSet:
         self.work = out.with_name(out.name + ".partial")
 
     def open(self) -> None:
-        """Makes the folder to work in, or finds that of an interrupted run of the same plan.
+        """Makes the folder to work in, or finds that of an interrupted run; of another plan's it removes nothing.
 
         Raises:
             UserError: if OUT is in use, or what is begun there is of another plan or something else.
@@ -65,7 +63,7 @@ class LatentSet:
             "batch_size": self.batch_size,
             "device": self.autoencoder.device.type,
         }
-        open_partial(self.out, {json.dumps(plan): self.image})
+        join_partial(self.out, {json.dumps(plan): self.image})
 
     def encode(self, rank: int = 0, world_size: int = 1) -> None:
         """Encodes this rank's shards, those that are not there yet; every rank calls it.
@@ -111,14 +109,16 @@ class LatentSet:
             if self.out.exists():
                 self.out.rmdir()
             self.work.replace(self.out)
-            for path in [
-                self.out / PLAN,
-                *(self.out / self._path(n).with_suffix(".json").name for n in range(len(notes))),
-            ]:
-                path.unlink()
+            self._clear()
         return manifest
 
-    def _encode_shard(self, number: int, progress: tqdm[object]) -> None:
+    def _clear(self) -> None:
+        """Takes out of OUT what told how far it was; a kill that leaves some of it there has spoilt nothing."""
+        of_shards = [path for pattern in ("shard-*.json", "shard-*.rows") for path in self.out.glob(pattern)]
+        for path in [self.out / PLAN, self.out / PARTS, *of_shards]:
+            path.unlink(missing_ok=True)
+
+    def _encode_shard(self, number: int, progress: tqdm[Any]) -> None:
         path, count = self._path(number), self.pictures.manifest.shards[number].count
         opened = self.pictures.open(number)
         shape = (self.image.height, self.image.width, self.image.channels)
@@ -176,7 +176,8 @@ def _format(pictures: ShardSet, autoencoder: Autoencoder, moments: bool) -> Imag
         raise UserError(f"{where}: these are latents already; expected pictures, as `cgan-dist prepare` writes them.")
     if image.channels > config.in_channels:
         raise UserError(
-            f"{where}: pictures in colour, and {autoencoder.folder.path} takes grey ones. Prepare them with --channels 1."
+            f"{where}: pictures in colour, and {autoencoder.folder.path} takes grey ones. Prepare them with --channels "
+            "1."
         )
     if image.height % config.factor or image.width % config.factor:
         raise UserError(

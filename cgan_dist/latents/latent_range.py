@@ -83,6 +83,15 @@ class Decoded(nn.Module):
         return self.latents.decode(self.network(*inputs))
 
 
+def spread(stored: NDArray[np.uint8], facts: LatentFacts) -> tuple[float, float]:
+    """Mean and standard deviation of (N, H, W, 2 K) uint8 latents as networks see them, the sampling included."""
+    mean, log_variance = _moments(rearrange(torch.from_numpy(stored), "n h w c -> n c h w"), facts)
+    variance = 0.0 if log_variance is None else log_variance.double().exp().mean().item()
+    scale, values = facts.autoencoder, mean.double()
+    deviation = (values.var(correction=0).item() + variance) ** 0.5
+    return (values.mean().item() - scale.shift_factor) * scale.scaling_factor, deviation * scale.scaling_factor
+
+
 def _moments(images: Tensor, facts: LatentFacts) -> tuple[Tensor, Tensor | None]:
     """(B, 2 K, H, W) uint8 of a batch -> means (B, C, H, W) float32 and, where they are kept, log-variances."""
     floats = images.permute(0, 2, 3, 1).contiguous().view(torch.float16)

@@ -129,14 +129,17 @@ class Evaluator:
             {"name": chosen.name, "args": chosen.args, "labels": candidates.resolve(chosen.metric.asks)}
             for chosen in self.metrics
         ]
+        reference = {
+            "data": self.shards.manifest.fingerprint,
+            "split": self.reference.split,
+            "count": len(self.reference),
+        }
+        if (latents := self.shards.manifest.image.latents) is not None:
+            reference["pictures"] = f"decoded means of latents, autoencoder {latents.autoencoder.weights_sha256}"
         return {
             "metrics": metrics,
             "scored": candidates.facts(),
-            "reference": {
-                "data": self.shards.manifest.fingerprint,
-                "split": self.reference.split,
-                "count": len(self.reference),
-            },
+            "reference": reference,
             "extractors": dict(self.weights),
             "versions": {"cgan_dist": __version__} | {name: _version(name) for name in ("torch", "torch-fidelity")},
         }

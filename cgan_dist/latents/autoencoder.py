@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cgan_dist.errors import UserError
@@ -27,6 +28,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.network = network
         self.folder = folder
+        for block in network.decoder.up_blocks:
+            block.upsamplers = block.upsamplers and nn.ModuleList(map(_Doubled, block.upsamplers))
         self.requires_grad_(False)
         self.eval()
 
@@ -50,6 +53,21 @@ class Autoencoder(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, H, W) float32, not scaled -> (B, c, h, w) float32 in about [-1, 1]."""
         return self.network.decoder(_through(self.network.post_quant_conv, latents))  # type: ignore[no-any-return]
+
+
+class _Doubled(nn.Module):
+    """What diffusers' `Upsample2D` computes in a decoder, whatever the size of the batch.
+
+    The original asks whether the batch has 64 images or more, so that no graph could be traced for any number.
+    """
+
+    def __init__(self, original: nn.Module) -> None:
+        super().__init__()
+        self.conv = cast(nn.Module, original.conv)
+
+    def forward(self, features: Tensor, *_: object) -> Tensor:
+        """(B, F, H, W) -> (B, F', 2 H, 2 W)."""
+        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))  # type: ignore[no-any-return]
 
 
 def load_autoencoder(folder: AutoencoderFolder) -> Autoencoder:

@@ -66,9 +66,10 @@ def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: in
     penalties = "".join(f" + {name} (weight {weight})" for name, weight in config.loss.penalties.items())
     names = list(spec.labels.names)
     shown = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
+    form = f"{spec.height}x{spec.width}x{spec.channels}{_decoded(spec)}"
     lines = {
-        "data": f"{config.data.path}: {spec.count:,} images of {spec.height}x{spec.width}x{spec.channels}{_decoded(spec)} "
-        f"in {len(shards)} shards, every one read and verified",
+        "data": f"{config.data.path}: {spec.count:,} images of {form} in "
+        f"{len(shards)} shards, every one read and verified",
         "labels": f"{spec.labels.kind}, {len(names)}: {shown}",
         "generator": f"{config.generator.name}, {_parameters(networks.generator):,} parameters",
         "discriminator": f"{config.discriminator.name}, {_parameters(networks.discriminator):,} parameters",

@@ -73,7 +73,8 @@ def push(folder: Path, repo_id: str, private: bool, dry_run: bool) -> None:
 
     check_repo_id(repo_id, f"--to {repo_id}")
     files = check_model_folder(folder)
-    left_out = sorted(path.name for path in folder.iterdir() if path.name not in files)
+    taken = {name.partition("/")[0] for name in files}
+    left_out = sorted(path.name for path in folder.iterdir() if path.name not in taken)
     for name, size in files.items():
         say(f"{name:24} {size:>13,} bytes")
     if left_out:

@@ -85,7 +85,9 @@ def load_autoencoder(folder: AutoencoderFolder) -> Autoencoder:
             raise no_weights(folder.path / WEIGHTS, f"of another autoencoder than its config's: {told}")
         if not tensors[name].is_floating_point() or not tensors[name].isfinite().all():
             raise no_weights(folder.path / WEIGHTS, f"{name} is not of finite numbers")
-    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    # Copies: in place in the file's bytes they lie as it happens, and so would the last bits of what is computed.
+    own = {name: torch.empty(value.shape).copy_(value) for name, value in tensors.items()}
+    network.load_state_dict(own, assign=True)
     return Autoencoder(network, folder)
 
 

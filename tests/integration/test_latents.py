@@ -106,7 +106,7 @@ def test_commands_draw_pictures(latent_run: Path, cli: Cli, tmp_path: Path, colo
 
 def test_scores_are_of_decoded_pictures(latent_run: Path, cli: Cli, coloured_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(latent_run, tmp_path / "run"))
-    options = ("--metrics", "memorization@classifier", "--count", 40)
+    options = ("--metrics", "diversity@classifier,label_accuracy", "--count", 40)
     done = cli("evaluate", run, *options)
     assert done.exit_code == 0, done.output
     assert cli("evaluate", run, *options, "--data", coloured_folder).exit_code == 0

@@ -85,7 +85,7 @@ class Drawing:
     truncation: float | None
     seed: int
     trust_code: bool
-    autoencoder: Path | None
+    autoencoder: Path | None = None
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

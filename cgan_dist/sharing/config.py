@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
 
 from cgan_dist import __version__
 from cgan_dist.bounds import IMAGE_SIDE, LATENT_CHANNELS, RECORD_BYTES, read_text
@@ -31,18 +39,21 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class ImageFacts(Section):
     """What the generator draws; where it draws latents, their size, and `latents` says what decodes them."""
 
+    latents: LatentFacts | None = None
     channels: Annotated[int, Field(gt=0, le=LATENT_CHANNELS.limit)]
     height: Side
     width: Side
     pixels: Literal["half", "half128", "unit"]
     """Value range of pictures, as `data.pixels` of a config; of decoded ones `unit`."""
-    latents: LatentFacts | None = None
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.channels not in ((1, 3) if self.latents is None else (self.latents.channels,)):
-            raise ValueError("1 or 3 channels, or those of the latents")
-        return self
+    @field_validator("channels")
+    @classmethod
+    def _fits(cls, channels: int, info: ValidationInfo) -> int:
+        latents = info.data.get("latents")
+        if channels not in ((1, 3) if latents is None else (latents.channels,)):
+            expected = "1 or 3" if latents is None else "those of the latents"
+            raise PydanticCustomError("channels", "Input should be {expected}", {"expected": expected})
+        return channels
 
     @model_serializer(mode="wrap")
     def _as_ever(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

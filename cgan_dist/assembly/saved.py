@@ -70,6 +70,8 @@ def load_sampler(
     check_form(checkpoint, config, "ema", generator)
     generator.load_state_dict(checkpoint.tensors("ema"))
     distribution = labels_of(checkpoint, label_space)
+    if isinstance(pixels, LatentRange):
+        pixels.autoencoder.to(device)  # real latents may be decoded before any sample is
     return build_sampler(config, generator.to(device), label_space, distribution, seed, pixels)
 
 

@@ -78,6 +78,8 @@ def build_trainer(config: Config, origin: Origin | None = None) -> Trainer:
     accelerator = build_accelerator(inputs.precision, config.train.tf32, config.train.deterministic)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
+    if inputs.shards.decoder is not None:
+        inputs.shards.decoder.autoencoder.to(accelerator.device)
     step = build_step(config, inputs, networks, accelerator)
     if accelerator.num_processes > 1:
         step.settle_buckets(_blank(inputs.spec, stored[: step.share], accelerator.device))

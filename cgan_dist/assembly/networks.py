@@ -19,6 +19,7 @@ from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
 from cgan_dist.config.registry import Registry
+from cgan_dist.config.schedule import largest
 from cgan_dist.config.values import Named
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError
@@ -28,6 +29,7 @@ from cgan_dist.losses.objective import Objective
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 from cgan_dist.models.image_layer import unbounded_
 from cgan_dist.randomness import derive_seed
+from cgan_dist.training.levels import Levels, levels_of
 from cgan_dist.training.rates import check_parts
 
 GB = 1e9
@@ -37,11 +39,12 @@ COPIES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """G and D on the CPU, and what they are trained for."""
+    """G and D on the CPU, what they are trained for, and what D is shown of a picture."""
 
     generator: nn.Module
     discriminator: nn.Module
     objective: Objective
+    levels: Levels
 
 
 def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> Networks:
@@ -56,10 +59,11 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
         generator, discriminator, d_ways = _both(config, spec, label_space)
     adversarial = ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {})
     loss = config.loss
-    objective = Objective(adversarial, loss.penalties, loss.lazy_updates, d_ways, loss.noise_step)
+    objective = Objective(adversarial, loss.penalties, loss.lazy_updates, d_ways, loss.noise_step, loss.consistency)
+    levels = levels_of(generator, discriminator, loss.guidance, largest(loss.consistency) > 0)
     _check_slope(config.discriminator.name, discriminator, objective)
     check_parts(config.optim, {"generator": generator, "discriminator": discriminator})
-    return Networks(generator=generator, discriminator=discriminator, objective=objective)
+    return Networks(generator=generator, discriminator=discriminator, objective=objective, levels=levels)
 
 
 def build_generator(config: Config, spec: DataSpec, label_space: LabelSpace) -> nn.Module:

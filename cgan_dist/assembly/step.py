@@ -56,6 +56,7 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
         pixels=inputs.pixels,
         augment=inputs.augment,
         image_shape=image_shape(config, inputs.spec),
+        levels=networks.levels,
     )
 
 

@@ -34,7 +34,8 @@ LABELS = click.option(
 TRUNCATION = click.option(
     "--truncation",
     type=float,
-    help="Keep every entry of z at most this far from 0, e.g. 0.7: clearer and less varied samples.",
+    help="Keep every entry of z at most this far from 0, e.g. 0.7: clearer and less varied samples. Of a transformer: "
+    "the share that is left of the style's distance from the mean of its label.",
 )
 SEED = click.option("--seed", default=0, show_default=True, help="Another one draws other samples.")
 STEPS = click.option(

@@ -100,10 +100,11 @@ class ConditioningConfig(Section):
     """The label space: `auto` is what the data has; `classes` (`group`), `attributes` (`names`), `continuous`
     (`names`), `product` (`parts`), or `none` for no condition."""
     generator: list[Part] = [Named(name="concat")]
-    """Ways into G, any number: `concat` (`literal` false), `embedding` (`dim` 128), `film` (`dim` null, `latent`
-    false); [] where labels are `none`. See docs/conditioning.md#ways-into-the-generator."""
+    """Ways into G, any number: `concat` (`literal` false), `embedding` (`dim` 128, `std` 1), `film` (`dim` null,
+    `latent` false); [] where labels are `none`. See docs/conditioning.md#ways-into-the-generator."""
     discriminator: list[Part] = [Named(name="channels")]
-    """Ways into D, any number: `channels` (`literal` false), `embedding_channels` (`dim` 16), `projection`, `auxiliary`
+    """Ways into D, any number: `channels` (`literal` false), `embedding_channels` (`dim` 16), `projection`
+    (`dim` null, `layers` 0, `std` null), `auxiliary`
     (`weight` 1, `on_fakes` false), `d2d_ce` (`dim` 128, `weight` 0.5, `temperature` 0.5, `margin` 0.98), `multi_hinge`
     (`weight` 1), each `weight` a number or a schedule; [] where labels are `none`. See
     docs/conditioning.md#ways-into-the-discriminator."""
@@ -129,11 +130,12 @@ class PartConfig(Section):
     """A network by short name or `package.module:Class`, with its arguments."""
 
     name: str = "dcgan"
-    """`dcgan`, `resnet`, `r3`, or `package.module:Class`; see docs/training.md#networks."""
+    """`dcgan`, `resnet`, `r3`, `transformer`, or `package.module:Class`; see docs/training.md#networks."""
     args: dict[str, Any] = {}
     """`dcgan`: `width` 64, `stages` (derived from the size), `norm` `batch` or `none`, of D `padding` `same` or
     `valid`. `resnet`: `width` 64, `max_width` 512, `attention` null, of D `spectral` true and `spectral_tables` true.
-    `r3`: `width` 64, `max_width` 512, `blocks` 2, `expansion` 2, `group_size` 16."""
+    `r3`: `width` 64, `max_width` 512, `blocks` 2, `expansion` 2, `group_size` 16. `transformer`: `width` 384, `depth`
+    12, `heads` null, `patch` 2, `levels` 1, `checkpoint` false, of G `output_gain` 1, of D `apart` false."""
 
 
 class GeneratorConfig(PartConfig):

@@ -23,6 +23,12 @@ class LossConfig(Section):
     gradient penalty of WGAN-GP; `lecam`: lambda of LeCam's."""
     noise_step: Positive = 0.01
     """How long the step of `r1_approximate` and `r2_approximate` is, in each pixel, in the units of `data.pixels`."""
+    guidance: bool = False
+    """Networks with `levels`: D sees each level of reals and fakes mixed with noise, the first ones most (multi-level
+    noise guidance, arXiv:2509.24935). See docs/training.md#levels."""
+    consistency: Scheduled[NotNegative] = 0.0
+    """Networks with `levels`: weight in G's loss of the squared distance of its levels from the last one
+    (arXiv:2605.26449)."""
     lazy_updates: Count = 1
     """Every so many-th update of D computes the penalties on gradients (`r1`, `r2`, `gp`), and multiplies them by
     this."""
@@ -39,6 +45,9 @@ class AdamConfig(Section):
     """Times the rate, what each update takes from every weight (AdamW); from tables that move by rows nothing."""
     clip_norm: Scheduled[Positive] | None = None
     """The longest gradient, of all weights of the network together; a longer one is shortened to it."""
+    width_aware: Count | None = None
+    """The width of the networks that `lr` is meant for: the rate is this many times `lr` over the network's own width,
+    of those that have one (arXiv:2509.24935: 768). null: `lr` as it is."""
     warmup_images: WholeNumber = 0
     """Up to here the rate rises in a line from 0 to what `lr` says."""
     multipliers: dict[str, NotNegative] = {}

@@ -27,7 +27,7 @@ def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
 
     Returns:
         (B,) squared norms in float32 or better, not yet scaled by gamma / 2 (eqs. 9 and 10), with a graph for the
-        second backward pass.
+        second backward pass; of L logits for L levels apart, their mean.
 
     Raises:
         ValueError: if `images` does not require grad.
@@ -48,7 +48,8 @@ def gradient_penalties(judged: Sequence[Judged]) -> list[Tensor]:
     Raises:
         ValueError: if some of the images do not require grad.
     """
-    return [gradient.square().sum(1) for gradient in _gradients(judged)]
+    squares = [gradient.square().sum(1) for gradient in _gradients(judged)]
+    return [square / (logits.numel() / len(logits)) for square, (_, logits) in zip(squares, judged, strict=True)]
 
 
 def unit_norm_penalty(images: Tensor, logits: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
-from cgan_dist.config.schedule import Scheduled, value_at
+from cgan_dist.config.schedule import Scheduled, largest, value_at
 from cgan_dist.losses.adversarial import Adversarial, Terms
 from cgan_dist.losses.approximate_penalties import STEP
 from cgan_dist.losses.gradient_penalties import Judged
 from cgan_dist.losses.judging import Shown, judge, judge_both
+from cgan_dist.losses.levels import inconsistency
 from cgan_dist.losses.penalties import Penalties
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
@@ -36,6 +37,7 @@ class Objective:
         lazy_updates: every so many-th update of D has the penalties on gradients.
         ways: of D, by name; those that have a loss give it on their readings.
         noise_step: of the approximate penalties.
+        consistency: weight in G's loss of the distance between the levels that it shows of a picture.
 
     Raises:
         UserError: for an unknown penalty, with the close match.
@@ -48,9 +50,11 @@ class Objective:
         lazy_updates: int = 1,
         ways: Mapping[str, DiscriminatorWay] | None = None,
         noise_step: float = STEP,
+        consistency: Scheduled[float] = 0.0,
     ) -> None:
         self.adversarial = adversarial
         self.penalties = Penalties(penalties, lazy_updates, noise_step)
+        self.consistency = consistency
         self.ways = {name: way for name, way in (ways or {}).items() if type(way).loss is not DiscriminatorWay.loss}
 
     @property
@@ -69,8 +73,13 @@ class Objective:
         return self.penalties.noisy
 
     def weights(self, images_seen: int, update: int) -> dict[str, float]:
-        """All weights of one update: of penalties by name, see `Penalties.weights`, of ways' losses by `aux/NAME`."""
+        """All weights of one update: of penalties by name, see `Penalties.weights`, of ways' losses by `aux/NAME`.
+
+        `consistency` is there where it ever weighs something.
+        """
         auxiliary = {f"aux/{name}": value_at(way.weight, images_seen) for name, way in self.ways.items()}
+        if largest(self.consistency) > 0:
+            auxiliary["consistency"] = value_at(self.consistency, images_seen)
         return self.penalties.weights(images_seen, update) | auxiliary
 
     def discriminator(
@@ -134,6 +143,7 @@ class Objective:
         weights: Mapping[str, float],
         view_real: View = unchanged,
         view_fake: View = unchanged,
+        levels: int = 1,
     ) -> tuple[Tensor, Terms]:
         """Loss of G; D must be frozen.
 
@@ -145,6 +155,7 @@ class Objective:
             weights: from `weights`; the penalties' are not looked at.
             view_real: augmentation of the reals.
             view_fake: augmentation of the fakes; gradients pass through it to G.
+            levels: L; of more than one, channels are those of the levels, one after another.
 
         Returns:
             Scalar loss, and detached scalars by name; `aux/WAY_g` without their weights.
@@ -154,8 +165,11 @@ class Objective:
         judgement = judge(D, Shown(view_fake(fake)), condition)
         loss, terms = self.adversarial.generator(real_logits, judgement.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
-        scalars |= {"loss/g_adversarial": loss} if self.ways else {}
+        scalars |= {"loss/g_adversarial": loss} if self.ways or weights.get("consistency") else {}
         loss, auxiliary = self._plus_auxiliary(loss, "g", condition, weights, {"generator": judgement})
+        if weights.get("consistency"):
+            scalars["loss/consistency"] = inconsistency(fake, levels)
+            loss = loss + weights["consistency"] * scalars["loss/consistency"]
         return loss, _detached(scalars | {"loss/g": loss} | auxiliary)
 
     def finish_update(self, over_ranks: Callable[[Tensor], Tensor] = lambda own: own) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 IN_FLOAT32 = "in_float32"
 
@@ -17,13 +18,14 @@ def second_derivative(D: nn.Module) -> Iterator[None]:
     """Within, D may be called for logits whose derivative is differentiated again.
 
     What torch.compile makes has one derivative only, so D runs as it is written; calls outside stay compiled, and both
-    kinds may meet in one loss. A D that `leaves_autocast_` also runs in float32.
+    kinds may meet in one loss. Fused attention has one derivative too, so here it is written out. A D that
+    `leaves_autocast_` also runs in float32.
 
     Args:
         D: raw or in DDP, compiled or not.
     """
     raw = D.module if isinstance(D, nn.parallel.DistributedDataParallel) else D
-    with torch.compiler.set_stance("force_eager"):
+    with torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH):
         setattr(raw, IN_FLOAT32, True)
         try:
             yield

@@ -56,7 +56,7 @@ class Generator(nn.Module):
         sizes = halvings((size[0], size[1]), stages, "generator.args")[::-1]
         widths = [width * 2**power for power in reversed(range(len(sizes) - 1))]  # e.g. 256, 128, 64
         self.start = (widths[0], *sizes[0])
-        self.ways = ways
+        self.ways, self.width = ways, width
         self.entry = ways.linear(widths[0] * sizes[0][0] * sizes[0][1])
         self.blocks = nn.ModuleList(
             [

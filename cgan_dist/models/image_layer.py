@@ -1,4 +1,4 @@
-"""The end of every generator: features become an image, within (-1, 1) or, of latents, without bounds."""
+"""The last layers of networks, which stay in float32: those that make an image, and those that make a logit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 STAYS, UNBOUNDED = "stays_in_float32", "is_unbounded"
-Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d)
+Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def image_layer(last: Layer) -> Layer:
@@ -17,8 +18,16 @@ def image_layer(last: Layer) -> Layer:
     return last
 
 
+def keep_float32_(part: Network) -> Network:
+    """Returns a part of a network with all its linear layers marked so, in place; its owner leaves autocast for it."""
+    for module in part.modules():
+        if isinstance(module, nn.Linear):
+            image_layer(module)
+    return part
+
+
 def stays_in_float32(layer: nn.Module) -> bool:
-    """Whether the layer is an `image_layer`."""
+    """Whether the layer is marked."""
     return getattr(layer, STAYS, False)
 
 
@@ -43,10 +52,11 @@ def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor
     """
     kind = features.device.type
     if not torch.is_autocast_enabled(kind):
-        return _bounded(last(features), last)
+        return bounded(last(features), last)
     with torch.autocast(kind, enabled=False):
-        return _bounded(last(features.to(last.weight.dtype)), last)
+        return bounded(last(features.to(last.weight.dtype)), last)
 
 
-def _bounded(values: Tensor, last: nn.Module) -> Tensor:
+def bounded(values: Tensor, last: nn.Module) -> Tensor:
+    """What an `image_layer` has made, (B, C, H, W), in (-1, 1), or as it is where the layer is `unbounded_`."""
     return values if getattr(last, UNBOUNDED, False) else values.tanh()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+
+from cgan_dist.conditioning.channel_conv import ChannelConv2d
+from cgan_dist.conditioning.condition import Layout
+from cgan_dist.conditioning.latent_concat import LatentConcat
 
 
 def initialize_(network: nn.Module, weight_: Callable[[Tensor], Tensor]) -> None:
@@ -19,3 +24,19 @@ def initialize_(network: nn.Module, weight_: Callable[[Tensor], Tensor]) -> None
             weight_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def scaled_entry_(entry: LatentConcat | ChannelConv2d, inputs: int, joined: Layout, outputs: int | None = None) -> None:
+    """Initializes in place: weights normal, std 1 / sqrt(inputs per output), or with `outputs` Glorot and Bengio's.
+
+    Of a group of classes one input is not 0, however many there are.
+
+    Args:
+        entry: the first layer.
+        inputs: of each output, without what is joined.
+        joined: layout of what is joined.
+        outputs: how many there are, for a std of sqrt(2 / (inputs + outputs)).
+    """
+    inputs += len(joined.classes) + joined.values
+    scale = inputs**0.5 if outputs is None else ((inputs + outputs) / 2) ** 0.5
+    entry.assign(torch.randn_like(entry.joined_weight()) / scale)

@@ -12,13 +12,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from cgan_dist.conditioning.channel_conv import ChannelConv2d
-from cgan_dist.conditioning.condition import Condition, Layout
+from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator.base import GeneratorWays
-from cgan_dist.conditioning.latent_concat import LatentConcat
 from cgan_dist.models.fixup_block import BlockShape, block_shape, residual_blocks, scaled_normal_
 from cgan_dist.models.image_layer import image_from, image_layer
+from cgan_dist.models.initialization import scaled_entry_
 from cgan_dist.models.scales import Size, double, halve, scale_sizes, scale_widths
 
 AT_LEAST = 8
@@ -60,7 +59,7 @@ class Generator(nn.Module):
         sizes = scale_sizes((size[0], size[1]), AT_LEAST, "generator.args")[::-1]
         widths = scale_widths(width, max_width, len(sizes), "generator.args")[::-1]
         shape = block_shape(widths, blocks, expansion, group_size, "generator.args")
-        self.ways = ways
+        self.ways, self.width = ways, width
         self.entry = ways.linear(widths[0])
         scaled_entry_(self.entry, latent_dim, ways.joined_layout)
         self.basis = nn.Parameter(torch.randn(widths[0], *sizes[0]))
@@ -115,7 +114,7 @@ class Discriminator(nn.Module):
         sizes = scale_sizes((size[0], size[1]), AT_LEAST, "discriminator.args")
         widths = scale_widths(width, max_width, len(sizes), "discriminator.args")
         shape = block_shape(widths, blocks, expansion, group_size, "discriminator.args")
-        self.ways = ways
+        self.ways, self.width = ways, width
         self.entry = ways.convolution(channels, width, sizes[0], kernel_size=1)
         scaled_entry_(self.entry, channels, ways.joined_layout)
         layers: list[nn.Module] = residual_blocks(width, shape)
@@ -186,18 +185,6 @@ class Down(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, before, H, W) -> (B, after, ceil(H / 2), ceil(W / 2))."""
         return self.conv(halve(features))  # type: ignore[no-any-return]
-
-
-def scaled_entry_(entry: LatentConcat | ChannelConv2d, inputs: int, joined: Layout) -> None:
-    """Initializes in place as `scaled_normal_`; of a group of classes one input is not 0, however many there are.
-
-    Args:
-        entry: the first layer.
-        inputs: of each output, without what is joined.
-        joined: layout of what is joined.
-    """
-    inputs += len(joined.classes) + joined.values
-    entry.assign(torch.randn_like(entry.joined_weight()) / inputs**0.5)
 
 
 def change_of_channels(before: int, after: int) -> nn.Module:

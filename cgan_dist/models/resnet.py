@@ -58,7 +58,7 @@ class Generator(nn.Module):
         attends = attended(attention, sizes, "generator.args")
         widths = scale_widths(width, max_width, len(sizes), "generator.args")
         self.start = (widths[-1], *sizes[-1])
-        self.ways = ways
+        self.ways, self.width = ways, width
         self.entry = ways.linear(widths[-1] * sizes[-1][0] * sizes[-1][1])
         self.blocks = nn.ModuleList(
             [
@@ -144,7 +144,7 @@ class Discriminator(nn.Module):
         sizes = scale_sizes((size[0], size[1]), AT_LEAST, "discriminator.args")
         attends = attended(attention, sizes, "discriminator.args")
         widths = scale_widths(width, max_width, len(sizes) - 1, "discriminator.args")
-        self.ways = ways
+        self.ways, self.width = ways, width
         self.entry = ways.convolution(channels, width, sizes[0], kernel_size=3)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.skip = nn.Conv2d(channels, width, 1)

@@ -13,6 +13,7 @@ from cgan_dist.playground.handlers import Handler, Pictures, with_files
 from cgan_dist.playground.studio import MAX_IMAGES, MAX_SEED, Picture
 from cgan_dist.playground.subject import Subject
 from cgan_dist.playground.training_tab import training_tab
+from cgan_dist.sampling.truncation import has_style
 
 WAITING = 16
 """Requests in the queue; one more is told to come again. One is drawn at a time."""
@@ -71,14 +72,15 @@ def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control]) ->
             label = _label_widgets(controls, "Class", "label")
             seed = gr.Number(0, label="Seed", precision=0, elem_id="seed")
             dice = gr.Button("Another seed", size="sm", elem_id="dice")
-            top = TOP_TRUNCATION[subject.studio.sampler.latent]
+            styled = has_style(subject.studio.sampler.generator)
+            top = 1.0 if styled else TOP_TRUNCATION[subject.studio.sampler.latent]
             truncation = gr.Slider(
                 0,
                 top,
                 value=0,
                 step=SCALED,
                 label="Truncation",
-                info="Keeps z near 0: clearer, less varied. 0 is off.",
+                info=f"Keeps {'the style near its mean' if styled else 'z near 0'}: clearer, less varied. 0 is off.",
                 elem_id="truncation",
             )
         with gr.Column(scale=3, min_width=480), gr.Tabs():

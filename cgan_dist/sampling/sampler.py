@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from cgan_dist.data.pixels import ImageRange
 from cgan_dist.grid import draw_grid
 from cgan_dist.labels import ClassLabels, Labels
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
-from cgan_dist.sampling.truncation import check_truncation, truncate
+from cgan_dist.sampling.truncation import check_truncation, has_style, style_draws, truncate
 
 BATCH = 256
 
@@ -45,7 +45,8 @@ class Sampler:
         seed: of all draws.
 
     Attributes:
-        truncation: entries of z are at most this far from 0; null leaves z as it is. `truncate` sets it.
+        truncation: entries of z are at most this far from 0, or of a generator that has a style this share is left of
+            its distance from the mean of its label; null leaves both as they are. `truncate` sets it.
     """
 
     def __init__(
@@ -68,13 +69,13 @@ class Sampler:
         self.truncation: float | None = None
 
     def truncate(self, threshold: float | None) -> None:
-        """Truncates every z that is drawn from now on; null ends it.
+        """Truncates every z that is drawn from now on, or every style that is made; null ends it.
 
         Raises:
-            UserError: if the threshold is not one for this z.
+            UserError: if the threshold is not one for this z or style.
         """
         if threshold is not None:
-            check_truncation(threshold, self.latent)
+            check_truncation(threshold, self.latent, has_style(self.generator))
         self.truncation = threshold
 
     def images(self, z: Tensor, labels: Tensor) -> Tensor:
@@ -90,14 +91,25 @@ class Sampler:
             parts = zip(z.split(BATCH), *(part.split(BATCH) for part in condition), strict=True)
             for own, ones, values in parts:
                 given = Condition(ones.to(device), values.to(device))
-                made.append(self.pixels.to_uint8(self.generator(own.to(device), given)).cpu())
+                made.append(self.pixels.to_uint8(self._made(own.to(device), given)).cpu())
         return torch.cat(made)
 
+    def _made(self, z: Tensor, condition: Condition) -> Tensor:
+        """(B, Z) and a condition -> (B, C, H, W) in the range of the generator."""
+        if self.truncation is None or not has_style(self.generator):
+            return cast(Tensor, self.generator(z, condition))
+        others = style_draws(self.latent_dim, self.latent).to(z)
+        return cast(Tensor, self.generator.truncated(z, condition, self.truncation, others))  # type: ignore[operator]
+
     def latents(self, count: int, purpose: str, *position: int) -> Tensor:
-        """Draws (count, Z), truncated if that is set."""
+        """Draws (count, Z), truncated if that is set and the generator has no style."""
         generator = torch_generator(self.seed, purpose, *position)
         z = draw_latent((count, self.latent_dim), self.latent, generator)
-        return z if self.truncation is None else truncate(z, self.latent, self.truncation, generator)
+        return (
+            z
+            if self.truncation is None or has_style(self.generator)
+            else truncate(z, self.latent, self.truncation, generator)
+        )
 
     def cells(self, labels: Tensor, rows: int, z: str, *position: int) -> NDArray[np.uint8]:
         """Draws what stands in a grid, a column for each label: (rows, columns, H, W, C).

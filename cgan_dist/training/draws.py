@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ class Drawn(NamedTuple):
         mix: (B,) in [0, 1); None where no penalty wants it.
         real: parameters of the augmentation of reals, see `Pipeline.draw`.
         fake: of fakes.
-        noise: (B, C, H, W) standard normal, by the names of the penalties that want it; none where G is trained.
+        noise: (B, C, H, W) standard normal, by the names of what wants it in this phase.
         reals: (B, C, H, W) standard normal, by which real latents are sampled; None where they are not.
     """
 
@@ -48,9 +49,9 @@ class Draws:
         mixes: whether a penalty looks between reals and fakes.
         rows: this rank's, of the global batch.
         device: where they are wanted.
-        noisy: names of penalties that want noise.
+        noisy: names of what wants noise, to the networks in whose phases it does.
         image_shape: (C, H, W), of the noise.
-        samples_reals: whether reals are sampled, as latents are of which moments are kept.
+        reals_shape: (C, H, W) of reals that are sampled, as latents are of which moments are kept; else null.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class Draws:
         mixes: bool,
         rows: slice,
         device: torch.device,
-        noisy: Sequence[str] = (),
+        noisy: Mapping[str, Set[str]] = MappingProxyType({}),
         image_shape: Sequence[int] = (),
-        samples_reals: bool = False,
+        reals_shape: Sequence[int] | None = None,
     ) -> None:
         self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
-        self.noisy, self.image_shape, self.samples_reals = noisy, image_shape, samples_reals
+        self.noisy, self.image_shape, self.reals_shape = noisy, image_shape, reals_shape
         # where the CPU is the device, a thread would take from training what it gives to it
         self.thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "draws")
         self._begun: tuple[Key, Future[tuple[Drawn, Parcel]]] | None = None
@@ -109,18 +110,22 @@ class Draws:
             mix=self._mix(seed, position, phase) if self.mixes else None,
             real=self._parameters("real", seed, position, phase),
             fake=self._parameters("fake", seed, position, phase),
-            noise={name: self._noise(name, seed, position, phase) for name in self._noisy_in(phase)},
-            reals=self._noise("moments", seed, position, phase) if self.samples_reals else None,
+            noise={
+                name: self._noise(name, (seed, position, phase), self.image_shape) for name in self._noisy_in(phase)
+            },
+            reals=None
+            if self.reals_shape is None
+            else self._noise("moments", (seed, position, phase), self.reals_shape),
         )
 
     def _noisy_in(self, phase: int) -> Sequence[str]:
-        return self.noisy if self.config.train.plan[phase] == "D" else ()
+        return [name for name, phases in self.noisy.items() if self.config.train.plan[phase] in phases]
 
-    def _noise(self, name: str, seed: int, position: int, phase: int) -> Tensor:
+    def _noise(self, name: str, key: Key, shape: Sequence[int]) -> Tensor:
         """(B, C, H, W), each row by a key of its own, so that a rank need not draw those of others to come to it."""
         rows = range(self.rows.start, self.rows.stop)
-        generators = (torch_generator(seed, name, position, phase, row) for row in rows)
-        return torch.stack([torch.randn(*self.image_shape, generator=generator) for generator in generators])
+        generators = (torch_generator(key[0], name, *key[1:], row) for row in rows)
+        return torch.stack([torch.randn(*shape, generator=generator) for generator in generators])
 
     def _latents(self, seed: int, position: int, phase: int) -> Tensor:
         """(B, Z); phases that share it have it drawn once."""

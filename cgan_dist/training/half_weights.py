@@ -24,8 +24,9 @@ def casts_weights_at_once_(network: nn.Module, device_type: str) -> None:
 
     Numbers stay as they are: autocast finds the weights in its precision and leaves them alone. A network of 58 weights
     and biases is spared 57 operations in each forward pass and as many in each backward pass. What torch.compile makes
-    needs none of this. Call it before the network is prepared, as autocast is entered in the forward pass that
-    Accelerate wraps.
+    needs none of this. A network that computes features anew in the backward pass, when its forward pass has ended,
+    stays as it is. Call it before the network is prepared, as autocast is entered in the forward pass that Accelerate
+    wraps.
 
     Args:
         network: raw, with parameters in float32, and with spectral norm where it is to have it.
@@ -52,7 +53,7 @@ def casts_weights_at_once_(network: nn.Module, device_type: str) -> None:
             for (parameters, name), weight in zip(places, weights, strict=True):
                 parameters[name] = weight
 
-    if places:
+    if places and not getattr(network, "recomputes", False):
         network.forward = forward_with_cast_weights
 
 

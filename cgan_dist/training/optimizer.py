@@ -14,7 +14,7 @@ from torch.amp import GradScaler
 from cgan_dist.conditioning.linear import rows_only_
 from cgan_dist.config.schedule import largest, value_at
 from cgan_dist.config.training import AdamConfig
-from cgan_dist.training.rates import by_part, rate_at
+from cgan_dist.training.rates import by_part, rate_at, width_factor
 
 LARGE_TABLE_ROWS = 640
 """A batch of 64 touches a tenth of such a table: from here on `auto` updates the rows of the batch only."""
@@ -70,8 +70,8 @@ class NetworkOptimizer:
         optimizers = build_optimizers(parts, config, self.fused)
         self.dense = [weight for weights in parts["adam"].values() for weight in weights]
         self.decays = isinstance(optimizers["adam"], torch.optim.AdamW)
-        factors = {"": 1.0} | config.multipliers
-        self.factors = {name: [factors[part] for part in found] for name, found in parts.items()}
+        factors, wide = {"": 1.0} | config.multipliers, width_factor(config, network)
+        self.factors = {name: [factors[part] * wide for part in found] for name, found in parts.items()}
         self.optimizers: dict[str, AcceleratedOptimizer] = {
             name: accelerator.prepare_optimizer(optimizer) for name, optimizer in optimizers.items()
         }

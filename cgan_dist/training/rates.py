@@ -12,9 +12,26 @@ from cgan_dist.errors import UserError, close_match
 
 
 def rate_at(config: AdamConfig, images_seen: int) -> float:
-    """The rate at a point of the clock, before the factors of parts."""
+    """The rate at a point of the clock, before the factors of the network's width and of parts."""
     risen = min(images_seen / config.warmup_images, 1.0) if config.warmup_images else 1.0
     return value_at(config.lr, images_seen) * risen
+
+
+def width_factor(config: AdamConfig, network: nn.Module) -> float:
+    """The factor of a network's width (arXiv:2509.24935: the wider a network, the less its weights may move at once).
+
+    Raises:
+        UserError: if the network does not say how wide it is.
+    """
+    if config.width_aware is None:
+        return 1.0
+    width = getattr(network, "width", None)
+    if not isinstance(width, int):
+        raise UserError(
+            f"optim.width_aware: {type(network).__module__}:{type(network).__name__} does not say its width, expected "
+            "an attribute `width`, a whole number. Leave it out, or give the rate itself as optim.lr."
+        )
+    return config.width_aware / width
 
 
 def by_part(
@@ -41,15 +58,17 @@ def begins(part: str, name: str) -> bool:
 
 
 def check_parts(optim: OptimConfig, networks: Mapping[str, nn.Module]) -> None:
-    """Checks that each part with a factor is there, in one of the networks that it is meant for.
+    """Checks that each part with a factor is there, in one of the networks that it is meant for, and their widths.
 
     Args:
         optim: of the config.
         networks: raw, `generator` and `discriminator`.
 
     Raises:
-        UserError: naming the part, and the close match.
+        UserError: naming the part, and the close match; for a network without a width that `width_aware` is for.
     """
+    for name, network in networks.items():
+        width_factor(getattr(optim, name) or optim, network)
     meant: dict[str, list[str]] = {}
     for name in networks:
         for part in (getattr(optim, name) or optim).multipliers:

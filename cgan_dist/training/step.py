@@ -25,6 +25,7 @@ from cgan_dist.models.spectral_norm import PowerIteration
 from cgan_dist.training.draws import Draws
 from cgan_dist.training.ema import Ema
 from cgan_dist.training.guard import KeptBuffers, spread_nonfinite
+from cgan_dist.training.levels import Levels
 from cgan_dist.training.meter import Meter
 from cgan_dist.training.optimizer import NetworkOptimizer
 
@@ -33,7 +34,7 @@ class Micro(NamedTuple):
     """What one forward pass takes.
 
     Attributes:
-        real: (B, C, H, W), normalized.
+        real: (B, L * C, H, W), normalized; L is 1 but for networks that show several levels.
         condition: of the real images, and asked of the fakes.
         z: (B, Z).
         mix: (B,) in [0, 1), where between real and fake a penalty looks; None where none does.
@@ -60,7 +61,8 @@ class TrainStep:
         discriminator: likewise.
         ema: of the generator.
         augment: of what D is shown.
-        image_shape: (C, H, W) of what D judges.
+        image_shape: (C, H, W) of a picture.
+        levels: how many levels of it D judges.
         meter: collects scalars, on the device.
         waited_seconds: time spent waiting for data since it was last set to 0.
         seed: of every draw; the run's until it had to go back to a checkpoint.
@@ -80,6 +82,7 @@ class TrainStep:
     pixels: ImageRange
     augment: Pipeline
     image_shape: tuple[int, ...]
+    levels: Levels = Levels()
     meter: Meter = field(default_factory=Meter)
     waited_seconds: float = 0.0
 
@@ -107,9 +110,9 @@ class TrainStep:
             self.objective.needs_mix,
             own,
             self.accelerator.device,
-            self.objective.noisy_penalties,
-            self.image_shape,
-            self.pixels.needs_draw,
+            self._noise_of_phases(),
+            (self.levels.count * self.image_shape[0], *self.image_shape[1:]),
+            self.image_shape if self.pixels.needs_draw else None,
         )
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
@@ -148,16 +151,16 @@ class TrainStep:
         phase = self.config.train.plan.index("D")
         real, condition, z, mix, view_real, view_fake, noise = self._micro_batches(batch, 0, phase)[0]
         with torch.no_grad():
-            fake = self.raw_generator(z, condition)
+            fake = self.levels.of_fakes(self.raw_generator, z, condition)
         weights = self.objective.weights(0, 0)
         loss, _ = self.objective.discriminator(
             self.discriminator, real, fake, condition, weights, view_real, view_fake, mix, noise
         )
         self.optimizer_d.backward(loss)
         with frozen(self.raw_discriminator):
-            fake = self.generator(z, condition)
+            fake = self.levels.of_fakes(self.generator, z, condition)
             loss, _ = self.objective.generator(
-                self.raw_discriminator, real, fake, condition, weights, view_real, view_fake
+                self.raw_discriminator, real, fake, condition, weights, view_real, view_fake, self.levels.count
             )
             self.optimizer_g.backward(loss)
         self.generator.zero_grad(set_to_none=True)
@@ -175,7 +178,7 @@ class TrainStep:
         weights = self.objective.weights(position, position // self.config.train.batch_size)
         for number, (real, condition, z, mix, view_real, view_fake, noise) in enumerate(micro_batches, start=1):
             with torch.no_grad():
-                fake = G(z, condition)
+                fake = self.levels.of_fakes(G, z, condition)
             with gradient_sync(self.accelerator, D, when=number == self.rounds):
                 loss, scalars = self.objective.discriminator(
                     D, real, fake, condition, weights, view_real, view_fake, mix, noise
@@ -194,9 +197,12 @@ class TrainStep:
         """
         G, D = self.generator, self.raw_discriminator
         weights = self.objective.weights(position, update=0)
-        for number, (real, condition, z, _, *views, _) in enumerate(micro_batches, start=1):
+        for number, (real, condition, z, _, view_real, view_fake, _) in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
-                loss, scalars = self.objective.generator(D, real, G(z, condition), condition, weights, *views)
+                fake = self.levels.of_fakes(G, z, condition)
+                loss, scalars = self.objective.generator(
+                    D, real, fake, condition, weights, view_real, view_fake, self.levels.count
+                )
                 self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
@@ -226,21 +232,35 @@ class TrainStep:
             images_seen, phase = images_seen + self.images_per_iteration, 0
         self.draws.begin(self.seed, self._position(images_seen, phase), phase)
 
-    def _views(self, parameters: list[Tensor]) -> list[View]:
-        """One augmentation with its parameters per micro-batch."""
+    def _noise_of_phases(self) -> dict[str, set[str]]:
+        """Names of what wants noise, and in whose phases."""
+        pairs = "GD" if self.objective.adversarial.generator_needs_real else "D"
+        guidance = {"guidance_real": set(pairs), "guidance_fake": {"G", "D"}} if self.levels.guidance else {}
+        return {name: {"D"} for name in self.objective.noisy_penalties} | guidance
+
+    def _views(self, of: str, parameters: list[Tensor], noise: dict[str, Tensor]) -> list[View]:
+        """One augmentation with its parameters, and the noise of the guidance, per micro-batch."""
         count = self.share // self.rounds
+        own = noise.pop(f"guidance_{of}", None)
+        noises = [None] * self.rounds if own is None else own.chunk(self.rounds)
         return [
-            partial(self.augment, parameters=self.augment.slice(parameters, number * count, count))
-            for number in range(self.rounds)
+            partial(
+                self.levels.shown,
+                augment=self.augment,
+                parameters=self.augment.slice(parameters, number * count, count),
+                noise=part,
+            )
+            for number, part in enumerate(noises)
         ]
 
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
         drawn = self.draws.take(self.seed, position, phase)
-        real = self.pixels.normalize(batch.images, self.config.data.channels, drawn.reals)
+        real = self.levels.of_reals(self.pixels.normalize(batch.images, self.config.data.channels, drawn.reals))
         condition = self.label_space.encode(self.label_space.select(batch.labels))
         parts = (part.chunk(self.rounds) for part in (real, condition, drawn.z))
         mix = [None] * self.rounds if drawn.mix is None else drawn.mix.chunk(self.rounds)
-        views = (self._views(parameters) for parameters in (drawn.real, drawn.fake))
-        noises = [tensor.chunk(self.rounds) for tensor in drawn.noise.values()]
-        noise = [dict(zip(drawn.noise, own, strict=True)) for own in zip(*noises, strict=True)] or [{}] * self.rounds
+        left = dict(drawn.noise)
+        views = [self._views(of, parameters, left) for of, parameters in (("real", drawn.real), ("fake", drawn.fake))]
+        noises = [tensor.chunk(self.rounds) for tensor in left.values()]
+        noise = [dict(zip(left, own, strict=True)) for own in zip(*noises, strict=True)] or [{}] * self.rounds
         return [Micro(*micro) for micro in zip(*parts, mix, *views, noise, strict=True)]

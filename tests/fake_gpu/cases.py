@@ -44,6 +44,7 @@ NETWORKS = {
     "dcgan": "width: 4",
     "resnet": "width: 4, max_width: 8",
     "r3": "width: 4, max_width: 8, group_size: 4, blocks: 1",
+    "transformer": "width: 8, depth: 2, heads: 2, levels: 2, patch: 4",
 }
 SPACES = {"classes": "three", "attributes": "faces", "continuous": "reals", "product": "several", "none": "none"}
 """Each label space, and labels for it."""
@@ -70,6 +71,7 @@ CONFIGS = {
     "mnist": Data(28, 1, "ten"),
     "original/celeba": Data(108, 3, "faces"),
     "original/mnist": Data(28, 1, "ten"),
+    "transformer/mnist": Data(28, 1, "ten"),
 }
 """Every config, and the data that it is for."""
 

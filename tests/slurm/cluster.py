@@ -20,6 +20,8 @@ SCRIPT = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 INSTALL = "apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge"
 SBIN = "/usr/sbin:/sbin"
+PATIENCE_SECONDS = 900.0
+"""Of every wait: so long that only what never comes is missed, on a slow machine with other work beside too."""
 
 
 def missing_programs() -> list[str]:
@@ -90,7 +92,9 @@ class Cluster:
         text = self.run("scontrol", "show", "node", self.nodes[node - 1], "--oneliner")
         return re.findall(r" State=(\S+)", text)[0]
 
-    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 150, log: Path | None = None) -> None:
+    def wait(
+        self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS, log: Path | None = None
+    ) -> None:
         """Waits until something is so, and fails with the queue and a log if it does not become so."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -99,7 +103,7 @@ class Cluster:
                 raise AssertionError(f"in vain: {what}\n{self.run('squeue')}\n{tail}")
             time.sleep(0.2)
 
-    def wait_for_end(self, number: str, log: Path | None = None, seconds: float = 150) -> dict[str, str]:
+    def wait_for_end(self, number: str, log: Path | None = None, seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Waits until a job is over for good and returns what Slurm says about it."""
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
         self.wait(f"job {number} ends", lambda: self.state(number) in ended, seconds, log)

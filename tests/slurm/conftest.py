@@ -22,7 +22,7 @@ sample: {{interval_images: 100000, per_class: 2}}
 checkpoint: {{interval_images: 800}}
 tracking: {{trackers: [wandb], interval_images: 160}}
 """
-LAYOUT = ("--nodes=2", "--cpus-per-task=2", "--time=5")
+LAYOUT = ("--nodes=2", "--cpus-per-task=2", "--time=30")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def undisturbed(cluster: Cluster, shards_folder: Path, tmp_path_factory: pytest.
     config = root / "run.yaml"
     config.write_text(CONFIG.format(name="run", runs=f'"{root}/runs"', data=shards_folder, total=TOTAL))
     run = Run(cluster, config, root / "runs" / "run")
-    options = ("--nodes", "2", "--processes-per-node", "2", "--cpus-per-node", "2", "--time", "5")
+    options = ("--nodes", "2", "--processes-per-node", "2", "--cpus-per-node", "2", "--time", "30")
     said = cluster.run("cgan-dist", "submit", "--config", str(config), *options, "--evaluate", "label_accuracy")
     (root / "said.txt").write_text(said)
     return run

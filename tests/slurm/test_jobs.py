@@ -19,7 +19,7 @@ from tests.integration.test_kill import images_logged, states
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import TOTAL, Run
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2000)]
 
 MakeRun = Callable[..., Run]
 SOME = 480
@@ -84,7 +84,7 @@ def test_a_time_limit_is_only_a_pause(finished: Run, make_run: MakeRun) -> None:
     run.wait_for_images(SOME)
     with run.cluster.held_until_told(run.cluster.ranks()):
         end_soon(run.cluster, number)
-    run.cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=5")  # or the next attempt's would be as short
+    run.cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=30")  # or the next attempt's would be as short
     job = run.cluster.wait_for_end(number, run.log)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1"), run.log.read_text()
     assert "stopped with a checkpoint; starts again" in run.attempts[0]
@@ -251,7 +251,7 @@ def test_a_sweep_has_a_run_for_each_task_and_starts_only_the_stopped_one_again(
         "--parsable",
         "--array=0-1",
         "--cpus-per-task=2",
-        "--time=5",
+        "--time=30",
         f"--output={run.log.with_suffix('')}-%a.out",
         "slurm/sweep.sbatch",
         str(run.config),

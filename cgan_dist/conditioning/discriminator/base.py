@@ -19,7 +19,7 @@ class Judgement(NamedTuple):
     """What a discriminator says of a batch.
 
     Attributes:
-        logits: (B,), high for real.
+        logits: (B,), high for real; (B, L) of a D that judges L levels of each picture apart.
         readings: by the name of the way that made it, what its auxiliary loss needs.
     """
 

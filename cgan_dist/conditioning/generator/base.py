@@ -82,8 +82,29 @@ class GeneratorWays(Ways):
         """A layer for features with so many channels, (B, C, H, W) and the styles -> (B, C, H, W)."""
         return Modulation([way.styles for way in self.modulating], channels)
 
+    def style_maps(self, out_features: int) -> StyleMaps:
+        """For networks that modulate in another way: a layer, the styles -> (B, F)."""
+        return StyleMaps([way.styles for way in self.modulating], out_features)
 
-class Modulation(nn.Module):
+
+class StyleMaps(nn.Module):
+    """The sum of a linear map of each style.
+
+    Args:
+        layouts: of the styles.
+        out_features: F.
+    """
+
+    def __init__(self, layouts: Sequence[Layout], out_features: int) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList([ConditionLinear(layout, out_features, MODULATION_STD) for layout in layouts])
+
+    def forward(self, styles: Sequence[Condition]) -> Tensor:
+        """A style for each way that modulates, at least one -> (B, F)."""
+        return torch.stack([linear(style) for linear, style in zip(self.maps, styles, strict=True)]).sum(0)
+
+
+class Modulation(StyleMaps):
     """x * (1 + sum of gains) + sum of shifts, each linear in a style; the identity where no way modulates.
 
     After batch norm this is conditional batch norm (de Vries et al. 2017, arXiv:1707.00683), elsewhere FiLM (Perez et
@@ -95,14 +116,12 @@ class Modulation(nn.Module):
     """
 
     def __init__(self, layouts: Sequence[Layout], channels: int) -> None:
-        super().__init__()
-        self.maps = nn.ModuleList([ConditionLinear(layout, 2 * channels, MODULATION_STD) for layout in layouts])
+        super().__init__(layouts, 2 * channels)
 
-    def forward(self, features: Tensor, styles: Sequence[Condition]) -> Tensor:
+    def forward(self, features: Tensor, styles: Sequence[Condition]) -> Tensor:  # type: ignore[override]
         """(B, C, H, W) and a style for each way that modulates -> (B, C, H, W)."""
         if not styles:
             return features
-        both = torch.stack([linear(style) for linear, style in zip(self.maps, styles, strict=True)]).sum(0)
-        gain, shift = both[:, :, None, None].chunk(2, dim=1)
+        gain, shift = super().forward(styles)[:, :, None, None].chunk(2, dim=1)
         # A float32 gain would make float32 of all features that half precision was chosen for.
         return features * (1 + gain).to(features.dtype) + shift.to(features.dtype)

@@ -15,6 +15,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgeme
 from cgan_dist.conditioning.generator import GENERATOR_WAYS
 from cgan_dist.conditioning.generator.base import GeneratorWays
 from cgan_dist.losses.gradient_penalties import gradient_penalty
+from cgan_dist.losses.second_derivative import second_derivative
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 
 BATCH, LATENT_DIM = 4, 6
@@ -29,8 +30,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "dcgan": {"width": 4},
     "r3": {"width": 4, "max_width": 8, "group_size": 4, "blocks": 1},
     "resnet": {"width": 4, "max_width": 8},
+    "transformer": {"width": 8, "depth": 2, "heads": 2, "patch": 4},
 }
-PLACES = [("dcgan", 28), ("dcgan", 32), ("r3", 28), ("r3", 32), ("resnet", 32)]
+PLACES = [("dcgan", 28), ("dcgan", 32), ("r3", 28), ("r3", 32), ("resnet", 32), ("transformer", 28)]
 G_WAYS = [["concat"], ["embedding"], ["film"], ["concat", "film"], ["embedding", "film"]]
 D_WAYS = [["channels"], ["embedding_channels"], ["projection"], ["channels", "projection"], ["channels", "auxiliary"]]
 D_WAYS_OF_CLASSES = [["projection", "d2d_ce"], ["multi_hinge"]]
@@ -204,7 +206,7 @@ def test_penalties_reach_all_parameters_that_see_the_image(network: str, size: i
     condition = condition_for(CLASSES)
     images = [torch.randn(BATCH, 2, size, size, requires_grad=True) for _ in range(2)]
     for update in (descend, check_gradients):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        with second_derivative(D), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             logits = [D(image, condition).logits for image in images]  # two calls, then one backward pass
         penalties = [gradient_penalty(image, logit).mean() for image, logit in zip(images, logits, strict=True)]
         assert all(penalty > 0 for penalty in penalties)

@@ -115,3 +115,27 @@ def test_truncation_is_of_every_draw(sampler: Sampler) -> None:
     with pytest.raises(UserError, match="truncation: found 1.5; this generator's z is uniform"):
         sampler.truncate(1.5)
     assert sampler.truncation is None
+
+
+def test_a_generator_with_a_style_is_truncated_there_and_its_z_stays(sampler: Sampler) -> None:
+    given: list[tuple[float, Tensor]] = []
+
+    def truncated(z: Tensor, condition: Condition, share: float, others: Tensor) -> Tensor:
+        given.append((share, others))
+        return sampler.generator.forward(z, condition)
+
+    before = sampler.latents(4, "fixed_z")
+    sampler.generator.truncated = truncated
+    sampler.truncate(0.4)
+    assert torch.equal(sampler.latents(4, "fixed_z"), before)
+    sampler.images(before, torch.arange(4))
+    sampler.seed += 1
+    sampler.images(before, torch.arange(4))
+    assert [share for share, _ in given] == [0.4, 0.4]
+    assert given[0][1].shape == (256, before.shape[1])
+    assert torch.equal(given[0][1], given[1][1])
+    sampler.truncate(None)
+    sampler.images(before, torch.arange(4))
+    assert len(given) == 2
+    with pytest.raises(UserError, match="has a style"):
+        sampler.truncate(2.5)

@@ -61,3 +61,10 @@ def test_nan_is_refused() -> None:
     for latent in ("uniform", "normal"):
         with pytest.raises(UserError, match="truncation: found nan"):
             check_truncation(math.nan, latent)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.01, math.nan])
+def test_a_share_of_a_style_is_from_0_to_1(share: float) -> None:
+    with pytest.raises(UserError, match=r"truncation: found .*; this generator has a style"):
+        check_truncation(share, "normal", styled=True)
+    check_truncation(1.0, "normal", styled=True)

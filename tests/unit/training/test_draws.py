@@ -25,12 +25,13 @@ OPTIONS = [
     "data.augment_probability={start: 0.1, end: 0.9, end_images: 64, shape: linear}",
 ]
 SIZE = 8
+NOISY = {"r1_approximate": {"D"}, "r2_approximate": {"D"}}
 
 
 def make_draws(config: Config, rank: int = 0, ranks: int = 1, device: str = "cpu", ahead: bool = False) -> Draws:
     share = SIZE // ranks
     rows, augment = slice(rank * share, (rank + 1) * share), check_inputs(config, 1, 0).augment
-    draws = Draws(config, augment, True, rows, torch.device(device), ("r1_approximate", "r2_approximate"), (1, 8, 8))
+    draws = Draws(config, augment, True, rows, torch.device(device), NOISY, (1, 8, 8))
     if ahead:
         draws.thread = ThreadPoolExecutor(1, "draws")
     return draws
@@ -80,7 +81,7 @@ def test_what_samples_real_latents_is_drawn_row_by_row_in_every_phase(make_confi
     config, key = make_config(), (3, 32)
     ranks = [make_draws(config, rank, 4, ahead=ahead) for rank in range(4)]
     for draws in ranks:
-        draws.samples_reals = True
+        draws.reals_shape = (1, 8, 8)
     for phase in range(3):
         parts = [draws.take(*key, phase).reals for draws in ranks]
         expected = [

@@ -115,3 +115,21 @@ def test_going_on_with_parts_and_decay_equals_never_having_stopped() -> None:
         sum(parameter.square().sum() for parameter in resumed.parameters()).backward()
         optimizer.step(number)
     assert all(torch.equal(p, q) for p, q in zip(straight.parameters(), resumed.parameters(), strict=True))
+
+
+def test_a_wider_network_moves_less() -> None:
+    moved = []
+    for width in (None, 2, 4):
+        net = network()
+        if width is not None:
+            net.width = width
+        before = net.state_dict()["last.weight"].clone()
+        aware = {} if width is None else {"width_aware": 2}
+        updated(net, optim(lr=0.01, multipliers={"map": 0.1}, **aware), updates=1)
+        moved.append((net.state_dict()["last.weight"] - before).abs().max().item())
+    assert moved == pytest.approx([0.01, 0.01, 0.005], rel=1e-3)
+
+
+def test_a_network_without_a_width_is_refused_before_training() -> None:
+    with pytest.raises(UserError, match=r"optim\.width_aware: .*ModuleDict does not say its width"):
+        check_parts(optim(width_aware=768), {"generator": network(), "discriminator": network()})

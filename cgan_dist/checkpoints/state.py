@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cgan_dist.bounds import CLOCK_IMAGES, IMAGE_SIDE, LATENT_CHANNELS
 from cgan_dist.config.explanation import explain
@@ -28,19 +28,21 @@ class DataFacts(_Strict):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
+    latents: LatentFacts | None = None
     channels: Annotated[int, Field(gt=0, le=LATENT_CHANNELS.limit)]
     height: Side
     width: Side
     count: WholeNumber
     labels: LabelSchema
     fingerprint: str
-    latents: LatentFacts | None = None
 
-    @model_validator(mode="after")
-    def _fits(self) -> DataFacts:
-        if self.channels not in ((1, 3) if self.latents is None else (self.latents.channels,)):
-            raise ValueError(f"found {self.channels} channels, expected 1 or 3, or those of the latents")
-        return self
+    @field_validator("channels")
+    @classmethod
+    def _fits(cls, channels: int, info: ValidationInfo) -> int:
+        latents = info.data.get("latents")
+        if channels not in ((1, 3) if latents is None else (latents.channels,)):
+            raise ValueError(f"found {channels}; expected {'1 or 3' if latents is None else 'those of the latents'}")
+        return channels
 
 
 class MeterState(_Strict):

@@ -105,17 +105,14 @@ class Draws:
         return drawn, Parcel(tensors, pin_memory=self.device.type == "cuda")
 
     def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
+        key, reals = (seed, position, phase), self.reals_shape
         return Drawn(
             z=self._latents(seed, position, phase),
             mix=self._mix(seed, position, phase) if self.mixes else None,
             real=self._parameters("real", seed, position, phase),
             fake=self._parameters("fake", seed, position, phase),
-            noise={
-                name: self._noise(name, (seed, position, phase), self.image_shape) for name in self._noisy_in(phase)
-            },
-            reals=None
-            if self.reals_shape is None
-            else self._noise("moments", (seed, position, phase), self.reals_shape),
+            noise={name: self._noise(name, key, self.image_shape) for name in self._noisy_in(phase)},
+            reals=None if reals is None else self._noise("moments", key, reals),
         )
 
     def _noisy_in(self, phase: int) -> Sequence[str]:

@@ -92,9 +92,7 @@ class Cluster:
         text = self.run("scontrol", "show", "node", self.nodes[node - 1], "--oneliner")
         return re.findall(r" State=(\S+)", text)[0]
 
-    def wait(
-        self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS, log: Path | None = None
-    ) -> None:
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS, log: Path | None = None) -> None:
         """Waits until something is so, and fails with the queue and a log if it does not become so."""
         deadline = time.monotonic() + seconds
         while not condition():

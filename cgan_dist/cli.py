@@ -13,6 +13,7 @@ from cgan_dist.commands.cluster import run_folder, status, submit
 from cgan_dist.commands.dashboard import dashboard
 from cgan_dist.commands.data import inspect, prepare, verify
 from cgan_dist.commands.demo import demo
+from cgan_dist.commands.encode import encode
 from cgan_dist.commands.evaluate import evaluate
 from cgan_dist.commands.export import export, push
 from cgan_dist.commands.film import film
@@ -23,7 +24,7 @@ from cgan_dist.commands.sample import sample, slide, walk
 from cgan_dist.commands.train import check, resume_info, train
 
 ROOMS = {
-    "Data": (prepare, adopt_command, inspect, verify),
+    "Data": (prepare, adopt_command, encode, inspect, verify),
     "Train": (new, check, train, resume_info),
     "Look": (sample, walk, slide, neighbours, film, demo, dashboard),
     "Score": (evaluate,),

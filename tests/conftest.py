@@ -92,6 +92,30 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def autoencoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small one of random weights, as diffusers writes it: 16x16 colour to 8x8x4."""
+    from tests.autoencoders import save_autoencoder
+
+    return save_autoencoder(tmp_path_factory.mktemp("autoencoder") / "small")
+
+
+@pytest.fixture(scope="session")
+def coloured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """61 images of 16x16 in colour, in 3 uneven shards."""
+    folder = tmp_path_factory.mktemp("data") / "coloured"
+    write_shards(striped_images(61, size=16, channels=3), folder, Plan(shards=3))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def latents_folder(coloured_folder: Path, autoencoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their moments; tests that damage them copy the folder first."""
+    from tests.autoencoders import encoded
+
+    return encoded(coloured_folder, autoencoder_folder, tmp_path_factory.mktemp("data") / "latents")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is left in the user's state and cache folders is left in those of the tests."""

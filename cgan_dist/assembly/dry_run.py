@@ -12,6 +12,7 @@ from cgan_dist.assembly.networks import Networks, build_networks
 from cgan_dist.assembly.outlook import outlook
 from cgan_dist.assembly.step import build_step
 from cgan_dist.config.document import Config
+from cgan_dist.data.spec import DataSpec
 from cgan_dist.distributed.group import build_accelerator
 from cgan_dist.errors import UserError
 
@@ -65,8 +66,9 @@ def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: in
     penalties = "".join(f" + {name} (weight {weight})" for name, weight in config.loss.penalties.items())
     names = list(spec.labels.names)
     shown = ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
+    form = f"{spec.height}x{spec.width}x{spec.channels}{_decoded(spec)}"
     lines = {
-        "data": f"{config.data.path}: {spec.count:,} images of {spec.height}x{spec.width}x{spec.channels} in "
+        "data": f"{config.data.path}: {spec.count:,} images of {form} in "
         f"{len(shards)} shards, every one read and verified",
         "labels": f"{spec.labels.kind}, {len(names)}: {shown}",
         "generator": f"{config.generator.name}, {_parameters(networks.generator):,} parameters",
@@ -82,6 +84,15 @@ def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: in
         seen = balance.describe(NAMES_SHOWN)
         lines["balance"] = f"{seen}; exact in every {balance.length:,} images of a stream"
     return "\n".join(f"{name:16}{value}" for name, value in lines.items())
+
+
+def _decoded(spec: DataSpec) -> str:
+    """What latents become, for a person."""
+    if spec.latents is None:
+        return ""
+    channels, height, width = spec.picture
+    sampled = "sampled anew at each look" if spec.latents.moments else "means"
+    return f" (latents, {sampled}; decoded to {height}x{width}x{channels})"
 
 
 def _parameters(network: nn.Module) -> int:

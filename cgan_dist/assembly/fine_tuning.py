@@ -89,4 +89,11 @@ def _check_pictures(checkpoint: Checkpoint, there: tuple[Config, DataSpec], here
 
 def _form_of_pictures(config: Config, spec: DataSpec) -> str:
     channels = config.data.channels or spec.channels
+    if spec.latents is not None:
+        made_by = spec.latents.autoencoder
+        return (
+            f"{spec.width}x{spec.height} latents with {channels} channel(s) of the autoencoder '{made_by.name}' "
+            f"(sha256 {made_by.weights_sha256[:12]}, config {made_by.config_sha256[:12]}), scaled by "
+            f"{made_by.scaling_factor:g} from {made_by.shift_factor:g}"
+        )
     return f"{spec.width}x{spec.height} pixels with {channels} channel(s), data.pixels {config.data.pixels}"

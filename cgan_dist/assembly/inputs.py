@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from cgan_dist.assembly.decoding import pixels_of
 from cgan_dist.augment import AUGMENTATIONS
 from cgan_dist.augment.base import Pipeline
 from cgan_dist.conditioning.spaces import LABEL_SPACES
@@ -16,7 +17,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
 from cgan_dist.config.sections import DataConfig
 from cgan_dist.data.balance import Balance
-from cgan_dist.data.pixels import PIXEL_RANGES
+from cgan_dist.data.pixels import PIXEL_RANGES, ImageRange
 from cgan_dist.data.room import check_room
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.spec import DataSpec
@@ -24,6 +25,7 @@ from cgan_dist.data.storage import Storage
 from cgan_dist.distributed.launch import launched_local_world_size, resolve_precision
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.evaluator import check_extractors, check_metrics
+from cgan_dist.latents.latent_range import LatentRange
 from cgan_dist.runs.folder import check_config_unchanged
 from cgan_dist.training.tracking import check_trackers
 
@@ -40,6 +42,7 @@ class Inputs:
     augment: Pipeline
     precision: str
     balance: Balance | None
+    pixels: ImageRange
 
 
 def check_inputs(
@@ -63,6 +66,8 @@ def check_inputs(
     shards = open_shards(config.data)
     spec = shards.manifest.spec
     _check_channels(config.data, spec)
+    pixels = pixels_of(config.data, spec, config.data.autoencoder, "data.autoencoder")
+    shards.decoder = pixels if isinstance(pixels, LatentRange) else None
     if on_this_machine:
         _check_memory(config, spec, world_size)
         check_room(shards, config.train.batch_size // world_size, config.data.workers, launched_local_world_size())
@@ -81,9 +86,10 @@ def check_inputs(
         shards=shards,
         spec=spec,
         label_space=label_space,
-        augment=_augment(config.data),
+        augment=_augment(config.data, spec),
         precision=precision,
         balance=balance,
+        pixels=pixels,
     )
 
 
@@ -105,19 +111,20 @@ def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
     )
 
 
-def _augment(config: DataConfig) -> Pipeline:
+def _augment(config: DataConfig, spec: DataSpec) -> Pipeline:
     for number, name in enumerate(config.augment):
         if name in config.augment[:number]:
             raise UserError(f"data.augment.{number}: '{name}' is there twice; name each augmentation once.")
     parts = {name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.augment}
-    return Pipeline(parts, half_range=-PIXEL_RANGES[config.pixels].offset)
+    return Pipeline(parts, half_range=1.0 if spec.latents else -PIXEL_RANGES[config.pixels].offset)
 
 
 def _check_memory(config: Config, spec: DataSpec, world_size: int) -> None:
     """Refuses a batch whose pixels alone are more than there is: stored ones, and reals and fakes of a pass."""
     share = config.train.batch_size // world_size
     values = (config.data.channels or spec.channels) * spec.height * spec.width
-    taken = values * (share + 2 * FLOAT_BYTES * min(config.train.micro_batch or share, share))
+    stored = share * spec.stored_channels * spec.height * spec.width
+    taken = stored + values * (2 * FLOAT_BYTES * min(config.train.micro_batch or share, share))
     there = psutil.virtual_memory().total
     if taken > there:
         raise UserError(
@@ -128,6 +135,14 @@ def _check_memory(config: Config, spec: DataSpec, world_size: int) -> None:
 
 
 def _check_channels(config: DataConfig, spec: DataSpec) -> None:
+    if spec.latents is not None:
+        for key, found, default in (("channels", config.channels, None), ("pixels", config.pixels, "unit")):
+            if found != default:
+                raise UserError(
+                    f"data.{key}: found {found}, but {config.path} holds latents, whose channels and scale are those "
+                    "of their autoencoder. Leave it out."
+                )
+        return
     if config.channels not in (None, spec.channels) and spec.channels != 1:
         raise UserError(
             f"data.channels: found {config.channels}, but the images in {config.path} have {spec.channels} "

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 import torch
+from einops import rearrange
 
 from cgan_dist.assembly.inputs import Inputs
 from cgan_dist.config.document import Config
@@ -188,9 +189,12 @@ class Trial:
         spec, shards = self.inputs.spec, self.inputs.shards
         generator = torch_generator(self.config.run.seed, "dry run")
         shape = (images, spec.channels, spec.height, spec.width)
-        labels = shards.take(shards.open(0), np.arange(images)).labels
-        noise = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-        return Batch(noise.to(self.device), torch.from_numpy(labels).to(self.device))
+        stored, labels = shards.take(shards.open(0), np.arange(images))
+        if spec.latents is None:
+            pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        else:  # of random bytes some are no numbers
+            pixels = rearrange(torch.from_numpy(stored), "n h w c -> n c h w")
+        return Batch(pixels.to(self.device), torch.from_numpy(labels).to(self.device))
 
     def _memory_bytes(self) -> int | None:
         if self.device.type == "cuda":

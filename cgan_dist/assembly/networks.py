@@ -27,6 +27,7 @@ from cgan_dist.losses import ADVERSARIAL
 from cgan_dist.losses.adversarial import Wasserstein
 from cgan_dist.losses.objective import Objective
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
+from cgan_dist.models.image_layer import unbounded_
 from cgan_dist.randomness import derive_seed
 from cgan_dist.training.levels import Levels, levels_of
 from cgan_dist.training.rates import check_parts
@@ -148,6 +149,8 @@ def _generator(config: Config, spec: DataSpec, ways: GeneratorWays) -> nn.Module
         latent_dim=config.generator.latent_dim,
         ways=ways,
     )
+    if spec.latents is not None:
+        unbounded_(generator)
     return generator
 
 

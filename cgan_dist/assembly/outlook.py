@@ -71,7 +71,7 @@ def _on_time(config: Config, spec: DataSpec, found: Measurement, seconds: float)
         advice[f"{NIGHT_HOURS} h"] = f"train.total_images={images:_}, and every end_images of the config below it"
     if narrower := _narrower("generator", config.generator) + _narrower("discriminator", config.discriminator):
         advice["about half the time"] = " ".join(narrower)
-    if min(spec.height, spec.width) >= 2 * LEAST_SIDE:
+    if spec.latents is None and min(spec.height, spec.width) >= 2 * LEAST_SIDE:
         advice["about a quarter"] = f"cgan-dist prepare with --size {min(spec.height, spec.width) // 2}"
     advice["less than either"] = "a GPU" if on_cpu else "more GPUs, with a process on each"
     return [

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from cgan_dist.assembly.contents import check_contents, config_of, labels_of
+from cgan_dist.assembly.decoding import pixels_of_saved
 from cgan_dist.assembly.inputs import Inputs, build_label_space, open_shards
 from cgan_dist.assembly.networks import Networks, build_generator, generator_on_meta
 from cgan_dist.assembly.trust import GENERATOR, LABELS, check_opened, trusted_config
@@ -20,13 +21,15 @@ from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.conditioning.spaces.stored import listed
 from cgan_dist.config.document import Config
 from cgan_dist.config.watching import EvaluateConfig
-from cgan_dist.data.pixels import PIXEL_RANGES
+from cgan_dist.data.pixels import PIXEL_RANGES, ImageRange
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.distributed.main_alone import on_main
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.evaluator import Evaluator, check_extractors
 from cgan_dist.labels import LabelSchema
+from cgan_dist.latents.facts import LatentFacts
+from cgan_dist.latents.latent_range import LatentRange
 from cgan_dist.sampling.sampler import Sampler
 from cgan_dist.training.optimizer import rows_of_large_tables
 
@@ -37,7 +40,13 @@ FORM = ("generator.", "discriminator.")
 logger = logging.getLogger(__name__)
 
 
-def load_sampler(checkpoint: Checkpoint, seed: int, device: torch.device, trust_code: bool = False) -> Sampler:
+def load_sampler(
+    checkpoint: Checkpoint,
+    seed: int,
+    device: torch.device,
+    trust_code: bool = False,
+    autoencoder: Path | None = None,
+) -> Sampler:
     """Builds the EMA generator that a checkpoint holds; the shards are not needed.
 
     Args:
@@ -46,19 +55,24 @@ def load_sampler(checkpoint: Checkpoint, seed: int, device: torch.device, trust_
         device: of the generator.
         trust_code: import the plug-ins that the checkpoint names, whoever trained it; those of a run that this user
             trained need no such word.
+        autoencoder: folder of the one that decodes its latents; null takes the config's, of a trusted one.
 
     Raises:
-        UserError: naming all plug-ins that were not imported, or for one that cannot be.
+        UserError: naming all plug-ins that were not imported, or for one that cannot be; if its latents cannot be
+            decoded.
     """
     config = trusted_config(checkpoint, GENERATOR, trust_code)
     spec = DataSpec.from_dict(checkpoint.state["data"])
+    pixels = pixels_of_saved(config, spec, str(checkpoint.folder), autoencoder, trust_code)
     label_space = build_label_space(config, spec)
     check_average(checkpoint, config, spec, label_space)
     generator = build_generator(config, spec, label_space)
     check_form(checkpoint, config, "ema", generator)
     generator.load_state_dict(checkpoint.tensors("ema"))
     distribution = labels_of(checkpoint, label_space)
-    return build_sampler(config, generator.to(device), label_space, distribution, seed)
+    if isinstance(pixels, LatentRange):
+        pixels.autoencoder.to(device)  # real latents may be decoded before any sample is
+    return build_sampler(config, generator.to(device), label_space, distribution, seed, pixels)
 
 
 def load_evaluation(
@@ -68,6 +82,7 @@ def load_evaluation(
     data: Path | str | None,
     accelerator: Accelerator,
     trust_code: bool = False,
+    autoencoder: Path | None = None,
 ) -> tuple[Evaluator, Sampler]:
     """Builds what scores a checkpoint's EMA generator against the shards it was trained on, or against `data`.
 
@@ -77,8 +92,8 @@ def load_evaluation(
         UserError: if the shards are missing or damaged, or a metric is unknown or cannot be computed here; for what is
             a stranger's, as `load_sampler` and `load_shards`.
     """
-    sampler = load_sampler(checkpoint, seed, accelerator.device, trust_code)
-    shards = load_shards(checkpoint, data, "--data", trust_code)
+    sampler = load_sampler(checkpoint, seed, accelerator.device, trust_code, autoencoder)
+    shards = load_shards(checkpoint, data, "--data", trust_code, sampler)
 
     def check() -> None:
         shards.verify_if_small()
@@ -88,8 +103,12 @@ def load_evaluation(
     return Evaluator(shards, sampler.label_space, evaluate, accelerator, METRICS_OPTION), sampler
 
 
-def load_shards(checkpoint: Checkpoint, data: Path | str | None, option: str, trust_code: bool = False) -> ShardSet:
-    """Opens the shards that a checkpoint was trained on, or others with images and labels of the same form.
+def load_shards(
+    checkpoint: Checkpoint, data: Path | str | None, option: str, trust_code: bool, sampler: Sampler
+) -> ShardSet:
+    """Opens the shards that a checkpoint was trained on, or others with pictures and labels of the same form.
+
+    The sampler's autoencoder decodes them, where they are latents.
 
     Raises:
         UserError: if they are missing, or of another form, or lie at an address that a stranger's checkpoint names;
@@ -103,13 +122,25 @@ def load_shards(checkpoint: Checkpoint, data: Path | str | None, option: str, tr
         typed = {"path": str(data), "allow_pipe": True, "cache_dir": None}
         shards = open_shards(config.data.model_copy(update=typed))
     before, now = DataSpec.from_dict(checkpoint.state["data"]), shards.manifest.spec
-    for what in ("labels", "channels", "height", "width"):
-        if getattr(before, what) != getattr(now, what):
+    (*there, latents), (*here, of_these) = _form_of(before), _form_of(now)
+    for what, old, new in zip(("labels", "channels", "height", "width"), there, here, strict=True):
+        if old != new:
             raise UserError(
-                f"{option} {shards.storage.location}: found {what} {getattr(now, what)}, expected those that "
-                f"{checkpoint.folder} was trained on, {getattr(before, what)}."
+                f"{option} {shards.storage.location}: found {what} {new}, expected those that "
+                f"{checkpoint.folder} was trained on, {old}."
             )
+    if of_these is not None and of_these.differs_from(latents):
+        raise UserError(
+            f"{option} {shards.storage.location}: found latents of the autoencoder '{of_these.autoencoder.name}', "
+            f"expected pictures, or latents as {checkpoint.folder} was trained on."
+        )
+    shards.decoder = sampler.pixels if isinstance(sampler.pixels, LatentRange) else None
     return shards
+
+
+def _form_of(spec: DataSpec) -> tuple[LabelSchema, int, int, int, LatentFacts | None]:
+    """What sets must have in common to be compared: labels, and the size of pictures."""
+    return spec.labels, *spec.picture, spec.latents
 
 
 def check_resumable(
@@ -212,9 +243,14 @@ def _shown(schema: LabelSchema) -> str:
 
 
 def build_sampler(
-    config: Config, generator: nn.Module, label_space: LabelSpace, distribution: LabelDistribution, seed: int
+    config: Config,
+    generator: nn.Module,
+    label_space: LabelSpace,
+    distribution: LabelDistribution,
+    seed: int,
+    pixels: ImageRange | None = None,
 ) -> Sampler:
-    """Builds what draws from a generator as its config says."""
+    """Builds what draws from a generator as its config says; `pixels` is to be given where it makes latents."""
     net = config.generator
-    pixels = PIXEL_RANGES[config.data.pixels]
+    pixels = pixels or PIXEL_RANGES[config.data.pixels]
     return Sampler(generator, label_space, distribution, pixels, net.latent_dim, net.latent, seed)

@@ -10,7 +10,6 @@ from cgan_dist.assembly.inputs import Inputs
 from cgan_dist.assembly.networks import Networks, image_shape
 from cgan_dist.conditioning.linear import compile_around_rows_
 from cgan_dist.config.document import Config
-from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.distributed.gradients import leave_out_of_ddp
 from cgan_dist.losses.second_derivative import leaves_autocast_
 from cgan_dist.models.global_batch_norm import convert_batch_norm_
@@ -54,7 +53,7 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
         ema=ema,
         objective=networks.objective,
         label_space=inputs.label_space,
-        pixels=PIXEL_RANGES[config.data.pixels],
+        pixels=inputs.pixels,
         augment=inputs.augment,
         image_shape=image_shape(config, inputs.spec),
         levels=networks.levels,

@@ -78,6 +78,8 @@ def build_trainer(config: Config, origin: Origin | None = None) -> Trainer:
     accelerator = build_accelerator(inputs.precision, config.train.tf32, config.train.deterministic)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
+    if inputs.shards.decoder is not None:
+        inputs.shards.decoder.autoencoder.to(accelerator.device)
     step = build_step(config, inputs, networks, accelerator)
     if accelerator.num_processes > 1:
         step.settle_buckets(_blank(inputs.spec, stored[: step.share], accelerator.device))
@@ -120,7 +122,7 @@ def _claimed(folder: Path) -> Claim:
 
 def _blank(spec: DataSpec, labels: Tensor, device: torch.device) -> Batch:
     """As many black images as there are labels."""
-    shape = (len(labels), spec.channels, spec.height, spec.width)
+    shape = (len(labels), spec.stored_channels, spec.height, spec.width)
     return Batch(torch.zeros(shape, dtype=torch.uint8, device=device), labels.to(device))
 
 
@@ -153,7 +155,9 @@ def _maintenance(
         folder=config.run.folder,
         step=step,
         shards=inputs.shards,
-        sampler=build_sampler(config, step.ema.network, inputs.label_space, distribution, config.run.seed),
+        sampler=build_sampler(
+            config, step.ema.network, inputs.label_space, distribution, config.run.seed, inputs.pixels
+        ),
         evaluator=Evaluator(inputs.shards, inputs.label_space, config.evaluate, step.accelerator),
         checkpoints=checkpoints,
         alarms=Alarms(config.guard),

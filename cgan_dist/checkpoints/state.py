@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from cgan_dist.bounds import CLOCK_IMAGES, IMAGE_SIDE
+from cgan_dist.bounds import CLOCK_IMAGES, IMAGE_SIDE, LATENT_CHANNELS
 from cgan_dist.config.explanation import explain
 from cgan_dist.errors import UserError, shown
 from cgan_dist.labels import LabelSchema
+from cgan_dist.latents.facts import LatentFacts
 
 FORMAT = "cgan_dist checkpoint 1"
 """Another number where a reader of this one would go astray. Checkpoints before it have none, and are read as this."""
@@ -27,12 +28,21 @@ class DataFacts(_Strict):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    channels: Literal[1, 3]
+    latents: LatentFacts | None = None
+    channels: Annotated[int, Field(gt=0, le=LATENT_CHANNELS.limit)]
     height: Side
     width: Side
     count: WholeNumber
     labels: LabelSchema
     fingerprint: str
+
+    @field_validator("channels")
+    @classmethod
+    def _fits(cls, channels: int, info: ValidationInfo) -> int:
+        latents = info.data.get("latents")
+        if channels not in ((1, 3) if latents is None else (latents.channels,)):
+            raise ValueError(f"found {channels}; expected {'1 or 3' if latents is None else 'those of the latents'}")
+        return channels
 
 
 class MeterState(_Strict):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cgan_dist.commands.place import LocalPath
 from cgan_dist.config.plugin_path import let_in
 
 Value = TypeVar("Value")
@@ -45,6 +46,12 @@ def naming(*names: str, **facts: Any) -> Callable[[Decorated], Decorated]:
     return click.option(*names, callback=naming_code, **facts)
 
 
+AUTOENCODER_OPTION = click.option(
+    "--autoencoder",
+    type=LocalPath(),
+    help="Of a run on latents: folder of the autoencoder that decodes them. Default: that of the config of a run that "
+    "you trained.",
+)
 TRUST_OPTION = naming(
     "--trust-code",
     is_flag=True,

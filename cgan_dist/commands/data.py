@@ -13,17 +13,20 @@ from cgan_dist.commands.base import UserCommand
 from cgan_dist.commands.code import naming_code
 from cgan_dist.commands.out import OutFile, OutFolder
 from cgan_dist.commands.pair import PART, SIZE
-from cgan_dist.commands.place import Place
+from cgan_dist.commands.place import LocalPath, Place
 from cgan_dist.commands.say import say
 from cgan_dist.errors import UserError
 from cgan_dist.pictures.picture_file import PICTURES, write_picture
 
 if TYPE_CHECKING:
+    from cgan_dist.data.manifest import Manifest
     from cgan_dist.data.shards import ShardSet
+    from cgan_dist.latents.latent_range import LatentRange
 
 SHEET = "contact-sheet.png"
 CHANNELS: dict[str | None, Literal[1, 3, "same"] | None] = {"1": 1, "3": 3, "same": "same", None: None}
 HISTOGRAM_COLUMNS, HISTOGRAM_ROWS = 40, 200
+SPREAD_IMAGES = 1_000
 UNEQUAL = 5
 """So many times the images of the smallest class, and the largest one is worth a word."""
 FROM_URLS = ("webdataset",)
@@ -127,7 +130,8 @@ def prepare(
     type=OutFile("the contact sheet", PICTURES),
     help="Contact sheet to write, .png, .jpg or .webp. Default: in the folder, or here for a URL.",
 )
-def inspect(folder: Path | str, sheet: Path | None) -> None:
+@click.option("--autoencoder", type=LocalPath(), help="Of latents: folder of the autoencoder that decodes them.")
+def inspect(folder: Path | str, sheet: Path | None, autoencoder: Path | None) -> None:
     """Print what a set of shards holds, and draw its contact sheet.
 
     FOLDER may be a URL.
@@ -136,6 +140,8 @@ def inspect(folder: Path | str, sheet: Path | None) -> None:
     from cgan_dist.data.storage import Storage
 
     shards = ShardSet(Storage(folder))
+    if autoencoder is not None:
+        shards.decoder = _decoder(shards, autoencoder)
     describe(shards, sheet or (Path(SHEET) if shards.storage.is_remote else Path(folder) / SHEET))
 
 
@@ -154,6 +160,15 @@ def verify(folder: Path | str) -> None:
     say(f"{folder}: {shards.manifest.count:,} images in {len(shards.manifest.shards)} shards, all as prepared.")
 
 
+def _decoder(shards: ShardSet, autoencoder: Path) -> LatentRange:
+    from cgan_dist.assembly.decoding import OPTION, latent_range
+
+    latents = shards.manifest.image.latents
+    if latents is None:
+        raise UserError(f"{OPTION}: found {autoencoder}, but {shards.storage.location} holds pictures. Leave it out.")
+    return latent_range(latents, autoencoder, OPTION)
+
+
 def read_options(options: Sequence[str]) -> dict[str, Any]:
     """Values of `--option KEY=VALUE`, as YAML reads them."""
     from cgan_dist.config.yaml_text import set_dotted
@@ -166,15 +181,18 @@ def read_options(options: Sequence[str]) -> dict[str, Any]:
 
 def describe(shards: ShardSet, sheet: Path) -> None:
     """Prints what a set holds, and draws its contact sheet."""
+    import numpy as np
+
     from cgan_dist.data.balance import class_groups
     from cgan_dist.data.sources.files import shortened
+    from cgan_dist.latents.latent_range import spread
     from cgan_dist.pictures.contact_sheet import contact_sheet
 
-    manifest, image = shards.manifest, shards.manifest.image
+    manifest = shards.manifest
     tars = f" of {len(manifest.tars):,} adopted tars" if manifest.tars else ""
     say(
-        f"{shards.storage.location}: {manifest.count:,} images of {image.height}x{image.width}x{image.channels} "
-        f"({image.encoding}) in {len(manifest.shards)} shards{tars}, {manifest.stored_bytes / 1e6:.1f} MB\n"
+        f"{shards.storage.location}: {manifest.count:,} images of {_form(manifest)} in "
+        f"{len(manifest.shards)} shards{tars}, {manifest.stored_bytes / 1e6:.1f} MB\n"
         f"source: {manifest.source}\n"
         f"labels: {manifest.labels.kind}"
     )
@@ -187,8 +205,28 @@ def describe(shards: ShardSet, sheet: Path) -> None:
         say(f"without any image, so that nothing can be learned of them: {shortened(empty)}")
     for group, _ in class_groups(manifest.labels):
         _describe_unequal({name: images for name in group.names if (images := manifest.histogram.get(name))})
+    if manifest.image.latents is not None:
+        some = shards.take(shards.open(0), np.arange(min(SPREAD_IMAGES, manifest.shards[0].count))).images
+        mean, deviation = spread(some, manifest.image.latents)
+        say(f"as networks see them: mean {mean:.3g}, standard deviation {deviation:.3g}; about 0 and 1 are meant")
+        if shards.decoder is None:
+            say("no contact sheet: give --autoencoder DIR, and it shows what the latents are decoded to")
+            return
     write_picture(contact_sheet(shards), sheet)
     say(f"contact sheet: {sheet}")
+
+
+def _form(manifest: Manifest) -> str:
+    """What an image is, for a person."""
+    image, latents = manifest.image, manifest.image.latents
+    if latents is None:
+        return f"{image.height}x{image.width}x{image.channels} ({image.encoding})"
+    picture, made_by = latents.picture, latents.autoencoder
+    return (
+        f"{picture.height}x{picture.width}x{picture.channels} as latents of {image.height}x{image.width}x"
+        f"{latents.channels} ({'moments' if latents.moments else 'means'} of the autoencoder '{made_by.name}', weights "
+        f"{made_by.weights_sha256[:16]}..., scaled by {made_by.scaling_factor:g} from {made_by.shift_factor:g})"
+    )
 
 
 def _describe_unequal(counts: dict[str, int]) -> None:

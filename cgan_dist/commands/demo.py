@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cgan_dist.commands.base import RUN, UserCommand
-from cgan_dist.commands.code import TRUST_OPTION
+from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
 from cgan_dist.commands.say import say
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     "CGAN_DIST_DEMO_PASSWORD in the environment, or else one that is printed.",
 )
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@AUTOENCODER_OPTION
 @TRUST_OPTION
-def demo(run: Path, host: str, port: int, trust_code: bool) -> None:
+def demo(run: Path, host: str, port: int, autoencoder: Path | None, trust_code: bool) -> None:
     """Serve a page on this machine that draws from a generator.
 
     RUN is a run folder, a checkpoint or a model folder. Ctrl-C ends it.
@@ -39,4 +40,4 @@ def demo(run: Path, host: str, port: int, trust_code: bool) -> None:
         if password is not None:
             say(f"Password, with any user name: {password}")
 
-    serve(run, host, port, local_device(), ready, trust_code)
+    serve(run, host, port, local_device(), ready, trust_code, autoencoder)

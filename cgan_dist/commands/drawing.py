@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cgan_dist.commands.base import RUN
-from cgan_dist.commands.code import TRUST_OPTION
+from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
 from cgan_dist.commands.out import OutFile
 from cgan_dist.pictures.picture_file import FILMS, PICTURES
 
@@ -71,7 +71,7 @@ def composed(*parts: Decorator) -> Decorator:
     return decorate
 
 
-drawing_options = composed(RUN, LABELS, TRUNCATION, SEED, TRUST_OPTION)
+drawing_options = composed(RUN, LABELS, TRUNCATION, SEED, AUTOENCODER_OPTION, TRUST_OPTION)
 """For a command that takes them as `**drawing`, and makes a `Drawing` of them."""
 moving_options = composed(drawing_options, STEPS, FPS, PICTURE_OR_FILM)
 """For one that moves from stop to stop, in a picture or in a film."""
@@ -86,6 +86,7 @@ class Drawing:
     truncation: float | None
     seed: int
     trust_code: bool
+    autoencoder: Path | None = None
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
@@ -100,7 +101,7 @@ class Drawing:
         from cgan_dist.assembly.saved import load_sampler
         from cgan_dist.distributed.launch import local_device
 
-        sampler = load_sampler(self.checkpoint, self.seed, local_device(), self.trust_code)
+        sampler = load_sampler(self.checkpoint, self.seed, local_device(), self.trust_code, self.autoencoder)
         sampler.truncate(self.truncation)
         return sampler
 

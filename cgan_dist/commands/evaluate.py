@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cgan_dist.commands.base import RUN, UserCommand
-from cgan_dist.commands.code import TRUST_OPTION, naming
+from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION, naming
 from cgan_dist.commands.drawing import SEED, TRUNCATION
 from cgan_dist.commands.place import Place
 from cgan_dist.commands.say import say
@@ -50,6 +50,7 @@ SPLITS = click.Choice(["all", "train", "held_out"])
     help="File of Inception's weights. Default: the run's, else torch's cache.",
 )
 @click.option("--inception-sha256", help="Hash of that file, if it is not the original one.")
+@AUTOENCODER_OPTION
 @TRUST_OPTION
 def evaluate(run: Path, **options: Any) -> None:
     """Score a run's generator against the real images.
@@ -72,7 +73,7 @@ def evaluate(run: Path, **options: Any) -> None:
     folder = _run_folder(run, checkpoint)
     board = Scoreboard(folder) if folder is not None and accelerator.is_main_process else None
     evaluator, sampler = load_evaluation(
-        checkpoint, chosen, options["seed"], options["data"], accelerator, options["trust_code"]
+        checkpoint, chosen, options["seed"], options["data"], accelerator, options["trust_code"], options["autoencoder"]
     )
     sampler.truncate(options["truncation"])
     candidates = _candidates(checkpoint, evaluator, sampler, options)
@@ -120,10 +121,10 @@ def _candidates(checkpoint: Checkpoint, evaluator: Evaluator, sampler: Sampler, 
     from cgan_dist.evaluation.candidates import GeneratedImages, RealImages
     from cgan_dist.evaluation.selection import Selection
 
-    count, channels = options["count"], evaluator.shards.manifest.image.channels
+    count, channels = options["count"], evaluator.shards.manifest.image.picture.channels
     if options["real"] is None:
         return GeneratedImages(sampler, count, channels, options["shuffle_labels"])
-    shards = load_shards(checkpoint, options["real"], "--real", options["trust_code"])
+    shards = load_shards(checkpoint, options["real"], "--real", options["trust_code"], sampler)
     return RealImages(Selection(shards, sampler.label_space, options["real_split"], count))
 
 

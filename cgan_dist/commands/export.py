@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cgan_dist.commands.base import RUN, UserCommand
-from cgan_dist.commands.code import TRUST_OPTION
+from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
 from cgan_dist.commands.out import OutFolder
 from cgan_dist.commands.place import LocalPath
 from cgan_dist.commands.say import say
@@ -28,8 +28,17 @@ WEIGHTS_ALONE, EVERYTHING = "safetensors", "all"
 )
 @click.option("--license", "license_id", help="License of the weights, as the Hub names it: mit, apache-2.0, ...")
 @click.option("--overwrite", is_flag=True, help="Replace the model folder that is there.")
+@AUTOENCODER_OPTION
 @TRUST_OPTION
-def export(run: Path, out: Path, forms: str, license_id: str | None, overwrite: bool, trust_code: bool) -> None:
+def export(
+    run: Path,
+    out: Path,
+    forms: str,
+    license_id: str | None,
+    overwrite: bool,
+    autoencoder: Path | None,
+    trust_code: bool,
+) -> None:
     """Write a run's generator as a folder that others can load.
 
     RUN is a run folder or a checkpoint; its averaged generator (EMA) is written, with config, card and grid.
@@ -45,7 +54,7 @@ def export(run: Path, out: Path, forms: str, license_id: str | None, overwrite: 
             raise UserError(f"--format: found '{form}'.{close_match(form, known)} Expected {', '.join(known)}.")
     graphs = [form for form in FORMS if form in chosen or EVERYTHING in chosen]
     checkpoint = find_checkpoint(run)
-    write(checkpoint, out, graphs, license_id, overwrite, tell=say, trust_code=trust_code)
+    write(checkpoint, out, graphs, license_id, overwrite, say, trust_code, autoencoder)
     say(f"{out}: model folder of {checkpoint.folder}")
 
 
@@ -64,7 +73,8 @@ def push(folder: Path, repo_id: str, private: bool, dry_run: bool) -> None:
 
     check_repo_id(repo_id, f"--to {repo_id}")
     files = check_model_folder(folder)
-    left_out = sorted(path.name for path in folder.iterdir() if path.name not in files)
+    taken = {name.partition("/")[0] for name in files}
+    left_out = sorted(path.name for path in folder.iterdir() if path.name not in taken)
     for name, size in files.items():
         say(f"{name:24} {size:>13,} bytes")
     if left_out:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cgan_dist.commands.base import RUN, UserCommand
-from cgan_dist.commands.code import TRUST_OPTION, naming
+from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION, naming
 from cgan_dist.commands.drawing import SEED, TRUNCATION
 from cgan_dist.commands.out import OutFolder
 from cgan_dist.commands.place import LocalPath
@@ -34,6 +34,7 @@ from cgan_dist.pictures.picture_file import check_suffix
 @click.option("--as-data", is_flag=True, help="Draw classes, too, as often as the data has them.")
 @TRUNCATION
 @SEED
+@AUTOENCODER_OPTION
 @TRUST_OPTION
 @click.option("--out", required=True, type=LocalPath(), help="Folder to make, or .npz to write.")
 def generate(
@@ -45,6 +46,7 @@ def generate(
     as_data: bool,
     truncation: float | None,
     seed: int,
+    autoencoder: Path | None,
     trust_code: bool,
     out: Path,
 ) -> None:
@@ -74,7 +76,7 @@ def generate(
         start_logging(None)
     torch.backends.cudnn.benchmark = False  # an algorithm that the clock chooses need not have the same last bits
     torch.backends.cudnn.deterministic = True
-    sampler = load_sampler(checkpoint, seed, accelerator.device, trust_code)
+    sampler = load_sampler(checkpoint, seed, accelerator.device, trust_code, autoencoder)
     sampler.truncate(truncation)
     arguments: dict[str, object] = {}
     for option in options:

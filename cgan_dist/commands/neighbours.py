@@ -39,7 +39,7 @@ def neighbours(per_label: int, k: int, features: str, data: Path | str | None, o
 
     asked = Drawing(**drawing)
     space = asked.sampler.label_space
-    reals = Selection(load_shards(asked.checkpoint, data, "--data", asked.trust_code), space)
+    reals = Selection(load_shards(asked.checkpoint, data, "--data", asked.trust_code, asked.sampler), space)
     reals.shards.verify_if_small()
     embed: Embed = pixels
     if features != PIXELS:

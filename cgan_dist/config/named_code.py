@@ -25,7 +25,8 @@ def opened(config: Config) -> dict[str, str]:
     """Key path to what is read or written outside of the run, but for data in a folder of this machine."""
     data, weights = config.data, config.evaluate.inception_weights
     found = {"data.path": None if is_plain_folder(data.path) else data.path}
-    found |= {"data.cache_dir": data.cache_dir, "evaluate.inception_weights": weights}
+    found |= {"data.cache_dir": data.cache_dir, "data.autoencoder": data.autoencoder}
+    found |= {"evaluate.inception_weights": weights}
     return {where: value for where, value in found.items() if value is not None}
 
 

@@ -62,6 +62,9 @@ class DataConfig(Section):
     pixels: Literal["half", "half128", "unit"] = "unit"
     """Value range of images: `unit` is [-1, 1], `half` is [-0.5, 0.5] as in the original for digits, `half128` is
     (v - 128) / 255 as in the one for faces."""
+    autoencoder: LocalPath | None = None
+    """Of a set of latents: the folder of the autoencoder that they were made by, which makes pictures of samples
+    (docs/latents.md); `pixels` and `channels` then say nothing. Null for a set of pictures."""
     on_error: Literal["stop", "skip"] = "stop"
     """Damage stops the run with an error that names it, or with `skip` is passed over: counted, logged, the same in
     every run."""

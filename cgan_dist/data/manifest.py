@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from cgan_dist.bounds import IMAGE_SIDE, SET_IMAGES
+from cgan_dist.bounds import IMAGE_SIDE, LATENT_CHANNELS, SET_IMAGES
 from cgan_dist.config.explanation import KEY_CHARACTERS
 from cgan_dist.data.codecs import Encoding
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError
 from cgan_dist.labels import ClassLabels, LabelSchema, names_of_kind
+from cgan_dist.latents.facts import BYTES, LatentFacts, PictureFacts
 
 MANIFEST = "manifest.json"
 TAR_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
@@ -52,12 +61,39 @@ class Shard(File):
 
 
 class ImageFormat(_Strict):
-    """What every image is: uint8, (height, width, channels), and how it lies in the tar file."""
+    """What every image is: uint8, (height, width, channels), and how it lies in the tar file.
+
+    Of latents these are their bytes, and `latents` says what they mean; of pixels there is no such key.
+    """
 
     height: Side
     width: Side
-    channels: Literal[1, 3]
+    channels: Annotated[int, Field(gt=0, le=2 * BYTES * LATENT_CHANNELS.limit)]
     encoding: Encoding = "raw"
+    latents: LatentFacts | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> ImageFormat:
+        if self.latents is None:
+            if self.channels not in (1, 3):
+                raise ValueError(f"found {self.channels} channels, expected 1 or 3")
+        elif (self.channels, self.encoding) != (self.latents.stored_channels, "raw"):
+            raise ValueError("channels and encoding are not those of such latents")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        if self.latents is None:  # so that the manifest of pixels, and its fingerprint, are what they always were
+            del values["latents"]
+        return values
+
+    @property
+    def picture(self) -> PictureFacts:
+        """What a person sees of an image."""
+        if self.latents is not None:
+            return self.latents.picture
+        return PictureFacts(channels=1 if self.channels == 1 else 3, height=self.height, width=self.width)
 
 
 class Manifest(_Strict):

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
+
+
+class ImageRange(Protocol):
+    """Between the uint8 images of a batch and what networks see; `PixelRange`, or `LatentRange` for latents."""
+
+    @property
+    def needs_draw(self) -> bool:
+        """Whether `normalize` samples, and wants numbers for it."""
+
+    def normalize(self, images: Tensor, channels: int | None = None, draw: Tensor | None = None) -> Tensor:
+        """(B, S, H, W) uint8 -> (B, C, H, W) float32; `draw` is of that shape, standard normal."""
+
+    def to_uint8(self, values: Tensor) -> Tensor:
+        """(B, C, H, W) float -> pictures (B, c, h, w) uint8."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,12 @@ class PixelRange:
     factor: float
     origin: float
 
-    def normalize(self, images: Tensor, channels: int | None = None) -> Tensor:
+    @property
+    def needs_draw(self) -> bool:
+        """Nothing is sampled."""
+        return False
+
+    def normalize(self, images: Tensor, channels: int | None = None, draw: Tensor | None = None) -> Tensor:
         """(B, C, H, W) uint8 -> float32 in the range, on the images' device; `channels` repeats a grey image."""
         values = images.contiguous().float() / self.divisor + self.offset
         return values if channels is None else values.expand(-1, channels, -1, -1).contiguous()

@@ -17,6 +17,7 @@ from cgan_dist.data.codecs import SUFFIXES, CorruptImage, Decoder, decoder
 from cgan_dist.data.manifest import ImageFormat
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels, LabelSchema
+from cgan_dist.latents.stored import not_finite
 
 IMAGES, LABELS = "images.npy", "labels.npy"
 NPY_HEADER_BYTES = 1024
@@ -66,6 +67,7 @@ class PackedShard:
     """
 
     def __init__(self, path: Path, image: ImageFormat, schema: LabelSchema) -> None:
+        self.path, self.image = path, image
         self.packs, labels = list[NDArray[np.uint8]](), list[Labels]()
         for where, images, own in _mapped_packs(path):
             _check_pack(images, own, image, schema, where)
@@ -82,6 +84,8 @@ class PackedShard:
         rows = indices - self.ends[numbers]  # from the end of the pack, as Python counts below 0
         for place, (number, row) in enumerate(zip(numbers.tolist(), rows.tolist(), strict=True)):
             out[place] = self.packs[number][row]
+        if self.image.latents is not None and len(bad := np.flatnonzero(not_finite(out))):
+            raise _bad_latent(self.path, int(indices[bad[0]]))
 
 
 class EncodedShard:
@@ -141,6 +145,15 @@ def read_raw(path: Path, image: ImageFormat, schema: LabelSchema) -> Arrays:
     if not packs:
         raise UserError(f"{path}: holds 0 images.")
     return Arrays(*(np.concatenate(column) for column in zip(*packs, strict=True)))
+
+
+def check_latents(path: Path, images: NDArray[np.uint8]) -> list[tuple[int, BadImage]]:
+    """Returns number and error of each image of a shard that holds something else than finite numbers."""
+    return [(number, _bad_latent(path, number)) for number in np.flatnonzero(not_finite(images)).tolist()]
+
+
+def _bad_latent(path: Path, number: int) -> BadImage:
+    return BadImage(f"{path}, image {number}: a value of the latent is infinite or no number. Encode the data again.")
 
 
 def index_labels(index: Path, schema: LabelSchema) -> Labels:

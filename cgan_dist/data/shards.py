@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from cgan_dist.data.shard_file import (
     PackedShard,
     ShardData,
     check_encoded,
+    check_latents,
     index_labels,
     read_raw,
 )
@@ -29,6 +30,9 @@ from cgan_dist.data.shared_memory import free_bytes
 from cgan_dist.data.storage import Storage
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels
+
+if TYPE_CHECKING:
+    from cgan_dist.latents.latent_range import LatentRange
 
 VERIFY_AT_START_BYTES = 1 << 28
 EXAMPLE_SHARDS = 4
@@ -59,6 +63,9 @@ class ShardSet:
             place, the same one at every run and on every process, and counts.
         max_bad_share: share of damaged images that `skip` tolerates.
 
+    Attributes:
+        decoder: what makes pictures of latents; to be set before any are asked for.
+
     Raises:
         UserError: if there is no manifest, or a damaged one.
     """
@@ -81,9 +88,10 @@ class ShardSet:
         self._tars = None if self.manifest.tars is None else Tars(storage, self.manifest.tars)
         self._trusted: set[str] = set()
         self._kept_open: dict[int, ShardData] = {}
+        self.decoder: LatentRange | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_kept_open": {}}
+        return self.__dict__ | {"_kept_open": {}, "decoder": None}  # workers show nobody anything
 
     @property
     def cache_folder(self) -> Path:
@@ -144,6 +152,22 @@ class ShardSet:
             chosen = self._good(shard, chosen, out)
         return Arrays(out, shard.data.labels[chosen])
 
+    def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What a person sees of stored images: themselves; of latents their decoded means, (N, h, w, c) uint8.
+
+        Raises:
+            UserError: if they are latents, and nothing decodes them.
+        """
+        latents = self.manifest.image.latents
+        if latents is None:
+            return images
+        if self.decoder is None:
+            raise UserError(
+                f"{self.storage.location}: latents of the autoencoder '{latents.autoencoder.name}', of which "
+                "no picture is made without it. Give --autoencoder DIR, or data.autoencoder in a config."
+            )
+        return self.decoder.pictures(images)
+
     def load_all(self) -> Arrays:
         """Returns the whole set in shard order; for sets that fit in memory."""
         parts = [self.take(self.open(i), np.arange(shard.count)) for i, shard in enumerate(self.manifest.shards)]
@@ -186,16 +210,18 @@ class ShardSet:
             generator: decides which.
 
         Returns:
-            (each, len(wanted), H, W, C) uint8, white where too few were found.
+            (each, len(wanted), H, W, C) uint8 pictures, white where too few were found.
         """
-        image = self.manifest.image
+        image = self.manifest.image.picture
         cells = np.full((each, len(wanted), image.height, image.width, image.channels), 255, np.uint8)
         filled = [0] * len(wanted)
         for shard in generator.permutation(len(self.manifest.shards))[:EXAMPLE_SHARDS]:
             opened = self.open(int(shard))
             for column, fits in enumerate(wanted):
                 found = generator.permutation(np.flatnonzero(fits(opened.data.labels)))[: each - filled[column]]
-                cells[filled[column] : filled[column] + len(found), column] = self.take(opened, found).images
+                if len(found):
+                    shown = self.pictures(self.take(opened, found).images)
+                    cells[filled[column] : filled[column] + len(found), column] = shown
                 filled[column] += len(found)
             if min(filled) == each:
                 break
@@ -288,7 +314,8 @@ class ShardSet:
             opened_list = self._adopted(path)
             count, bad = len(opened_list.labels), opened_list.check()
         elif shard.index is None:
-            count, bad = len(read_raw(path, image, schema).labels), list[tuple[int, BadImage]]()
+            read = read_raw(path, image, schema)
+            count, bad = len(read.labels), [] if image.latents is None else check_latents(path, read.images)
         else:
             opened = EncodedShard(path, self._trusted_path(shard.index), image, schema)
             count, bad = len(opened.labels), check_encoded(path, opened, schema)

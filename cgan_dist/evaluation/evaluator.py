@@ -97,7 +97,7 @@ class Evaluator:
         Returns:
             `eval/NAME` to value, the same on every rank.
         """
-        candidates = GeneratedImages(sampler, self.config.count, self.shards.manifest.image.channels)
+        candidates = GeneratedImages(sampler, self.config.count, self.shards.manifest.image.picture.channels)
         return {f"{PREFIX}{name}": value for name, value in self.score(candidates).items()}
 
     def score(self, candidates: Candidates) -> dict[str, float]:
@@ -129,14 +129,17 @@ class Evaluator:
             {"name": chosen.name, "args": chosen.args, "labels": candidates.resolve(chosen.metric.asks)}
             for chosen in self.metrics
         ]
+        reference = {
+            "data": self.shards.manifest.fingerprint,
+            "split": self.reference.split,
+            "count": len(self.reference),
+        }
+        if (latents := self.shards.manifest.image.latents) is not None:
+            reference["pictures"] = f"decoded means of latents, autoencoder {latents.autoencoder.weights_sha256}"
         return {
             "metrics": metrics,
             "scored": candidates.facts(),
-            "reference": {
-                "data": self.shards.manifest.fingerprint,
-                "split": self.reference.split,
-                "count": len(self.reference),
-            },
+            "reference": reference,
             "extractors": dict(self.weights),
             "versions": {"cgan_dist": __version__} | {name: _version(name) for name in ("torch", "torch-fidelity")},
         }
@@ -152,7 +155,7 @@ class Evaluator:
 
     def _prepare(self, name: str, extractor: Extractor) -> None:
         shards = self.shards
-        image = shards.manifest.image
+        image = shards.manifest.image.picture
         extractor.build((image.channels, image.height, image.width))
         extractor.network.to(self.accelerator.device)
         real = self._real_set({})

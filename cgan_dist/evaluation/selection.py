@@ -54,9 +54,9 @@ class Selection:
         return self.label_space.select(torch.from_numpy(np.concatenate(parts)))
 
     def images(self, start: int, stop: int) -> Tensor:
-        """Reads some of them: (stop - start, C, H, W) uint8."""
+        """Reads some of them as pictures: (stop - start, C, H, W) uint8."""
         parts = [self.shards.take(shard, chosen).images for shard, chosen in self._by_shard(start, stop)]
-        return rearrange(torch.from_numpy(np.concatenate(parts)), "n h w c -> n c h w")
+        return rearrange(torch.from_numpy(self.shards.pictures(np.concatenate(parts))), "n h w c -> n c h w")
 
     def _by_shard(self, start: int, stop: int) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
         """Each shard with some of these images, and their numbers in it."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-STAYS = "stays_in_float32"
+STAYS, UNBOUNDED = "stays_in_float32", "is_unbounded"
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -31,6 +31,12 @@ def stays_in_float32(layer: nn.Module) -> bool:
     return getattr(layer, STAYS, False)
 
 
+def unbounded_(network: nn.Module) -> None:
+    """Has every `image_layer` of a generator give its values as they are, without tanh: latents have no bounds."""
+    for layer in filter(stays_in_float32, network.modules()):
+        setattr(layer, UNBOUNDED, True)
+
+
 def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """`last(features).tanh()`, within autocast too in the precision of the weights, which is float32.
 
@@ -42,7 +48,7 @@ def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor
         last: an `image_layer`, to (B, C, H, W).
 
     Returns:
-        (B, C, H, W) in (-1, 1).
+        (B, C, H, W) in (-1, 1), or of any size where the layer is `unbounded_`.
     """
     kind = features.device.type
     if not torch.is_autocast_enabled(kind):
@@ -52,5 +58,5 @@ def image_from(features: Tensor, last: nn.Conv2d | nn.ConvTranspose2d) -> Tensor
 
 
 def bounded(values: Tensor, last: nn.Module) -> Tensor:
-    """What an `image_layer` has made, (B, C, H, W), in (-1, 1)."""
-    return values.tanh()
+    """What an `image_layer` has made, (B, C, H, W), in (-1, 1), or as it is where the layer is `unbounded_`."""
+    return values if getattr(last, UNBOUNDED, False) else values.tanh()

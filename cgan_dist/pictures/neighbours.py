@@ -59,7 +59,7 @@ def embedding_of(extractor: Extractor, reals: Selection, device: torch.device) -
     Raises:
         UserError: if something that it needs is not there.
     """
-    image = reals.shards.manifest.image
+    image = reals.shards.manifest.image.picture
     real = RealSet(
         labels=reals.labels,
         features={},
@@ -103,7 +103,7 @@ def draw_neighbours(
         raise UserError(f"--k {k}: expected less than the number of real images, {len(reals):,}.")
     cells = sampler.cells(labels, per_label, "random", 0)
     samples = rearrange(torch.from_numpy(cells), "rows columns h w c -> (columns rows) c h w")
-    samples = match_channels(samples, reals.shards.manifest.image.channels)
+    samples = match_channels(samples, reals.shards.manifest.image.picture.channels)
     chosen = torch.randperm(len(reals), generator=torch_generator(sampler.seed, "neighbours"))[: len(samples)]
     some_reals = torch.cat([reals.images(number, number + 1) for number in chosen.tolist()])
     found = _search(embed(samples), reals, k, embed)

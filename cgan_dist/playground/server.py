@@ -39,6 +39,7 @@ def serve(
     device: torch.device,
     ready: Callable[[Subject, str | None], None],
     trust_code: bool = False,
+    autoencoder: Path | None = None,
 ) -> None:
     """Serves until it is interrupted.
 
@@ -49,6 +50,7 @@ def serve(
         device: of the generator.
         ready: called once connections are accepted, with a password that was made for this server, null if none was.
         trust_code: import the plug-ins that a stranger's run or model names.
+        autoencoder: folder of the one that decodes a run's latents; null takes the config's, of a trusted one.
 
     Raises:
         UserError: if Gradio is not installed, the address cannot be listened on, there is no generator, or the password
@@ -57,7 +59,7 @@ def serve(
     check_installed()
     password = chosen_password(host)
     with listening(host, port) as listener, served_folder() as files:
-        subject = open_subject(path, device, trust_code)
+        subject = open_subject(path, device, trust_code, autoencoder)
         app = build_app(subject, host, files, password)
         ready(subject, password if PASSWORD not in os.environ else None)
         _run(app, listener)

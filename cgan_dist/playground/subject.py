@@ -26,13 +26,16 @@ class Subject(NamedTuple):
     progress: Progress | None
 
 
-def open_subject(path: Path, device: torch.device, trust_code: bool = False) -> Subject:
+def open_subject(
+    path: Path, device: torch.device, trust_code: bool = False, autoencoder: Path | None = None
+) -> Subject:
     """Loads a generator from wherever it is on this machine; no network is touched.
 
     Args:
         path: run folder, checkpoint, or model folder.
         device: of the generator.
         trust_code: import the plug-ins that it names, whoever made it.
+        autoencoder: folder of the one that decodes a checkpoint's latents; null takes the config's, of a trusted one.
 
     Raises:
         UserError: if there is no generator, or it is damaged, or names a stranger's plug-ins.
@@ -49,8 +52,9 @@ def open_subject(path: Path, device: torch.device, trust_code: bool = False) -> 
     run = holder.parent if holder.name == CHECKPOINTS else None
     progress = Progress(run) if run is not None and (run / CONFIG).is_file() else None
     name = run.name if run is not None else checkpoint.folder.name
-    return Subject(name, text, Studio(load_sampler(checkpoint, 0, device, trust_code)), progress)
+    return Subject(name, text, Studio(load_sampler(checkpoint, 0, device, trust_code, autoencoder)), progress)
 
 
 def _text(what: str, images_seen: int, spec: DataSpec) -> str:
-    return f"{what}, {images_seen:,} images seen, {spec.width}x{spec.height} pixels"
+    _, height, width = spec.picture
+    return f"{what}, {images_seen:,} images seen, {width}x{height} pixels"

@@ -61,6 +61,11 @@ def propose(
     """
     machine = find_machine(asked)
     facts = Facts(data, open_shards(DataConfig(path=data)).manifest)
+    if facts.manifest.image.latents is not None:
+        raise UserError(
+            f"{data}: found latents, for which there is no recipe yet; expected pictures. Write a config by hand, with "
+            "data.autoencoder: docs/latents.md has one."
+        )
     recipe = choose_recipe(facts, machine)
     if hours is None and not machine.is_gpu:
         hours = HOURS_ON_A_CPU

@@ -32,6 +32,7 @@ FOLDERS = (CHECKPOINTS, SAMPLES)
 MAY_CHANGE = (
     "run.dir",
     "data.path",
+    "data.autoencoder",
     "data.workers",
     "data.cache",
     "train.total_images",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
-from cgan_dist.data.pixels import PixelRange
+from cgan_dist.data.pixels import ImageRange
 from cgan_dist.grid import draw_grid
 from cgan_dist.labels import ClassLabels, Labels
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
@@ -39,7 +39,7 @@ class Sampler:
         generator: raw, or the EMA's copy; called as `generator(z, condition)`.
         label_space: encodes and names labels.
         distribution: of the data's labels.
-        pixels: the value range of its output.
+        pixels: the value range of its output, or what decodes it.
         latent_dim: Z.
         latent: the distribution of z.
         seed: of all draws.
@@ -54,7 +54,7 @@ class Sampler:
         generator: nn.Module,
         label_space: LabelSpace,
         distribution: LabelDistribution,
-        pixels: PixelRange,
+        pixels: ImageRange,
         latent_dim: int,
         latent: Latent,
         seed: int,

@@ -113,15 +113,21 @@ def _summary(generator: Generator) -> str:
 def _use(generator: Generator) -> str:
     unlabelled = generator.space.schema.kind == "none"
     columns = generator.space.grid(2)
+    channels, height, width = generator.image_shape
     asked = "" if unlabelled else f"{_typed(generator, columns)}, "
     lines = [
         "```python",
         "from cgan_dist import Generator",
         'generator = Generator.from_pretrained("path/to/this/folder")  # or user/name on the Hub',
-        f"images = generator.sample({asked}count=8, seed=0)  # (8, {generator.config.image.height}, "
-        f"{generator.config.image.width}, {generator.config.image.channels}) uint8",
+        f"images = generator.sample({asked}count=8, seed=0)  # (8, {height}, {width}, {channels}) uint8",
         "```",
     ]
+    if generator.config.image.latents is not None:
+        lines += [
+            "",
+            "It draws latents, which the autoencoder in this folder decodes: `pip install 'cgan_dist[latents]'`. The "
+            "licence of that autoencoder is its authors'.",
+        ]
     if generator.config.plugins:
         lines += [
             "",

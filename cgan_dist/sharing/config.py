@@ -6,10 +6,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
 
 from cgan_dist import __version__
-from cgan_dist.bounds import IMAGE_SIDE, RECORD_BYTES, read_text
+from cgan_dist.bounds import IMAGE_SIDE, LATENT_CHANNELS, RECORD_BYTES, read_text
 from cgan_dist.config.document import Config
 from cgan_dist.config.explanation import KEY_CHARACTERS
 from cgan_dist.config.named_code import named_code
@@ -19,6 +27,7 @@ from cgan_dist.config.values import Count, Part, Section, WholeNumber
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError, close_match, shown
 from cgan_dist.labels import LabelSchema
+from cgan_dist.latents.facts import LatentFacts
 
 CONFIG = "config.json"
 FORMAT = "cgan_dist model 1"
@@ -28,13 +37,30 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ImageFacts(Section):
-    """What the generator draws."""
+    """What the generator draws; where it draws latents, their size, and `latents` says what decodes them."""
 
-    channels: Literal[1, 3]
+    latents: LatentFacts | None = None
+    channels: Annotated[int, Field(gt=0, le=LATENT_CHANNELS.limit)]
     height: Side
     width: Side
     pixels: Literal["half", "half128", "unit"]
-    """Value range, as `data.pixels` of a config."""
+    """Value range of pictures, as `data.pixels` of a config; of decoded ones `unit`."""
+
+    @field_validator("channels")
+    @classmethod
+    def _fits(cls, channels: int, info: ValidationInfo) -> int:
+        latents = info.data.get("latents")
+        if channels not in ((1, 3) if latents is None else (latents.channels,)):
+            expected = "1 or 3" if latents is None else "those of the latents"
+            raise PydanticCustomError("channels", "Input should be {expected}", {"expected": expected})
+        return channels
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        if self.latents is None:  # so that earlier versions read what draws pictures
+            del values["latents"]
+        return values
 
 
 class Conditions(ConditioningConfig):

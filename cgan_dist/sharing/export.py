@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from cgan_dist.assembly.contents import labels_of
+from cgan_dist.assembly.decoding import pixels_of_saved
 from cgan_dist.assembly.inputs import build_label_space
 from cgan_dist.assembly.saved import check_average, check_form
 from cgan_dist.assembly.trust import GENERATOR, trusted_config
@@ -19,6 +20,7 @@ from cgan_dist.checkpoints.writer import discard, sync_folder, write_file
 from cgan_dist.config.document import Config
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError
+from cgan_dist.latents.latent_range import LatentRange
 from cgan_dist.runs.own_runs import mark_own, recognize
 from cgan_dist.sharing.card import check_license, model_card
 from cgan_dist.sharing.config import Conditions, ImageFacts, ModelConfig, Origin, read_model_config
@@ -41,6 +43,7 @@ def export(
     overwrite: bool = False,
     tell: Tell = lambda text: None,
     trust_code: bool = False,
+    autoencoder: Path | None = None,
 ) -> None:
     """Writes a model folder that is whole or absent.
 
@@ -52,6 +55,7 @@ def export(
         overwrite: replace a model folder that is there.
         tell: takes a line for each thing that was written and checked.
         trust_code: import the plug-ins that a stranger's checkpoint names.
+        autoencoder: folder of the one that decodes its latents; null takes the config's, of a trusted one.
 
     Raises:
         UserError: if something is in the way, a graph cannot be written or draws other images, or the disk refuses.
@@ -60,7 +64,7 @@ def export(
     check_installed(graphs)
     out = Path(os.path.abspath(out))  # `.` has no name to write beside
     _check_free(out, overwrite)
-    generator, config = generator_of(checkpoint, trust_code)
+    generator, config = generator_of(checkpoint, trust_code, autoencoder)
     fresh = out.with_name(f".{out.name}.partial")
     try:
         discard(fresh)
@@ -81,7 +85,9 @@ def export(
         discard(fresh)
 
 
-def generator_of(checkpoint: Checkpoint, trust_code: bool = False) -> tuple[Generator, Config]:
+def generator_of(
+    checkpoint: Checkpoint, trust_code: bool = False, autoencoder: Path | None = None
+) -> tuple[Generator, Config]:
     """Builds the EMA generator of a checkpoint as others load it, on the CPU, and the config it was trained by.
 
     Raises:
@@ -93,10 +99,11 @@ def generator_of(checkpoint: Checkpoint, trust_code: bool = False) -> tuple[Gene
     manifest = (checkpoint.folder / FILES_MANIFEST).read_bytes()
     facts = ModelConfig(
         image=ImageFacts(
-            channels=config.data.channels or spec.channels,  # type: ignore[arg-type]
+            channels=config.data.channels or spec.channels,
             height=spec.height,
             width=spec.width,
             pixels=config.data.pixels,
+            latents=spec.latents,
         ),
         generator=config.generator,
         conditioning=Conditions(labels=config.conditioning.labels, generator=config.conditioning.generator),
@@ -109,7 +116,9 @@ def generator_of(checkpoint: Checkpoint, trust_code: bool = False) -> tuple[Gene
             data=spec.fingerprint,
         ),
     )
+    pixels = pixels_of_saved(config, spec, str(checkpoint.folder), autoencoder, trust_code)
     generator = Generator(facts.model_dump())
+    generator.autoencoder = pixels.autoencoder if isinstance(pixels, LatentRange) else None
     check_form(checkpoint, config, "ema", generator.network)
     generator.network.load_state_dict(checkpoint.tensors("ema"))
     generator.distribution = labels_of(checkpoint, generator.space)

@@ -14,19 +14,25 @@ from cgan_dist import __version__
 from cgan_dist.bounds import regular
 from cgan_dist.errors import UserError
 from cgan_dist.files.whole import leaves
+from cgan_dist.latents.autoencoder_folder import CONFIG as AUTOENCODER_CONFIG
+from cgan_dist.latents.autoencoder_folder import WEIGHTS as AUTOENCODER_WEIGHTS
+from cgan_dist.latents.autoencoder_folder import open_autoencoder
 from cgan_dist.sharing.config import CONFIG, ModelConfig, read_model_config
 
 WEIGHTS, CARD, GRID, ONNX, TORCH_EXPORT = "model.safetensors", "README.md", "grid.png", "model.onnx", "model.pt2"
 ONNX_DATA = "model.onnx.data"
 """Beside a `model.onnx` of more than 2 GB, which cannot be one file."""
-FILES = (CONFIG, WEIGHTS, CARD, GRID, ONNX, ONNX_DATA, TORCH_EXPORT)
+AUTOENCODER = "autoencoder"
+"""Folder in it, where the generator draws latents: what decodes them, as diffusers keeps it."""
+OF_AUTOENCODER = tuple(f"{AUTOENCODER}/{name}" for name in (AUTOENCODER_CONFIG, AUTOENCODER_WEIGHTS))
+FILES = (CONFIG, WEIGHTS, CARD, GRID, ONNX, ONNX_DATA, TORCH_EXPORT, *OF_AUTOENCODER)
 """All that can belong to it."""
 AGAIN = "Export the model, or download it, again."
 
 
 def is_model_folder(folder: Path) -> bool:
     """Whether a folder is meant as one: it has a model folder's config, or weights or graphs and may have lost it."""
-    return any((folder / name).is_file() for name in FILES if name not in (CARD, GRID))
+    return any((folder / name).is_file() for name in FILES if name not in (CARD, GRID, *OF_AUTOENCODER))
 
 
 def write_weights(folder: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
@@ -81,7 +87,10 @@ def check_model_folder(folder: Path) -> dict[str, int]:
                 f"{path}: a link out of the folder, to {os.path.realpath(path)}. What it leads to would be published "
                 "under this name; put a copy in its place if that is meant."
             )
-    read_weights(folder, read_model_config(folder))
+    config = read_model_config(folder)
+    read_weights(folder, config)
+    if config.image.latents is not None:
+        open_autoencoder(folder / AUTOENCODER, f"{folder}:").check(config.image.latents)
     if not (folder / CARD).is_file():
         raise UserError(f"{folder}: no {CARD} in it, the model card that says what the model is. {AGAIN}")
     return {name: (folder / name).stat().st_size for name in FILES if (folder / name).is_file()}

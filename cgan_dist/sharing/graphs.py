@@ -72,7 +72,7 @@ def trace(generator: Generator) -> ExportedProgram:
         UserError: if it is a plug-in that cannot be traced.
     """
     unlabelled = generator.space.schema.kind == "none"
-    graph = (Unconditional if unlabelled else Conditional)(generator.network, generator.space).eval()
+    graph = (Unconditional if unlabelled else Conditional)(generator.drawing, generator.space).eval()
     inputs = inputs_for(generator, TRACED)
     batch = Dim(BATCH)
     try:

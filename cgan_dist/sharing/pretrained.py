@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgan_dist.assembly.contents import check_labels
+from cgan_dist.assembly.decoding import latent_range
 from cgan_dist.assembly.inputs import build_label_space
 from cgan_dist.assembly.networks import build_generator, generator_on_meta
 from cgan_dist.assembly.saved import build_sampler
 from cgan_dist.assembly.trust import GENERATOR, check_code
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
-from cgan_dist.data.pixels import PIXEL_RANGES, PixelRange
+from cgan_dist.data.pixels import PIXEL_RANGES, ImageRange, PixelRange
 from cgan_dist.errors import UserError
+from cgan_dist.latents.autoencoder import Autoencoder
+from cgan_dist.latents.latent_range import Decoded, LatentRange
 from cgan_dist.sampling.sampler import Sampler
 from cgan_dist.sharing.asked_labels import Asked, form_of, read_labels
 from cgan_dist.sharing.config import CONFIG, ModelConfig, parse_model_config, read_model_config
-from cgan_dist.sharing.folder import WEIGHTS, read_weights, write_weights
+from cgan_dist.sharing.folder import AUTOENCODER, OF_AUTOENCODER, WEIGHTS, read_weights, write_weights
 from cgan_dist.sharing.hub import fetch
 
 NETWORK, LABELS = "network.", "labels."
@@ -42,6 +45,7 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         network: called as `network(z, condition)`.
         space: encodes, parses and names labels.
         distribution: of the labels that it was trained on.
+        autoencoder: what decodes its latents, where it draws such; None until it is loaded.
 
     Raises:
         UserError: if the config is damaged, or names code that cannot be imported.
@@ -54,6 +58,7 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         self.space = build_label_space(settings, spec)
         self.network = build_generator(settings, spec, self.space)
         self.distribution = LabelDistribution.of(self.space.grid(COLUMNS))
+        self.autoencoder: Autoencoder | None = None
         self.eval()
 
     @classmethod
@@ -90,7 +95,7 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         if not folder.is_dir():
             folder = fetch(
                 str(pretrained_model_name_or_path),
-                [CONFIG, WEIGHTS],
+                [CONFIG, WEIGHTS, *OF_AUTOENCODER],
                 revision=revision,
                 token=token,
                 cache_dir=cache_dir,
@@ -104,6 +109,8 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         _check_form(config, tensors, folder)
         generator = cls._built(config, folder)
         generator._load(tensors, folder)
+        if (latents := config.image.latents) is not None:
+            generator.autoencoder = latent_range(latents, folder / AUTOENCODER, f"{folder}:").autoencoder
         return generator.to(map_location)
 
     def forward(self, z: Tensor, labels: Asked | None = None) -> Tensor:
@@ -126,7 +133,7 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         asked = self.labels("" if labels is None else labels)
         if len(asked) not in (1, len(z)):
             raise UserError(f"labels: found {len(asked)} for {len(z)} z; expected as many, or one for all.")
-        return self.network(z, self.space.encode(asked.to(z.device).expand(len(z), *asked.shape[1:])))  # type: ignore[no-any-return]
+        return self.drawing(z, self.space.encode(asked.to(z.device).expand(len(z), *asked.shape[1:])))  # type: ignore[no-any-return]
 
     def sample(
         self,
@@ -164,7 +171,7 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
 
     def sampler(self, seed: int = 0) -> Sampler:
         """Returns what draws from this generator, for grids, mixtures and labels together with their images."""
-        return build_sampler(self.config.settings, self.network, self.space, self.distribution, seed)
+        return build_sampler(self.config.settings, self.network, self.space, self.distribution, seed, self._range)
 
     def draw_z(self, count: int, seed: int = 0) -> Tensor:
         """Draws (count, Z) float32 from the distribution that it was trained with, on the CPU."""
@@ -193,9 +200,8 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        image = self.config.image
-        return image.channels, image.height, image.width
+        """(C, H, W) of one picture."""
+        return self.config.spec.picture
 
     @property
     def label_names(self) -> list[str]:
@@ -208,12 +214,28 @@ class Generator(nn.Module, PyTorchModelHubMixin, library_name="cgan_dist", tags=
         return form_of(self.space.schema)
 
     @property
+    def drawing(self) -> nn.Module:
+        """What makes pictures: the network, called as it is; with what decodes its latents, where it draws such."""
+        found = self._range
+        return Decoded(self.network, found) if isinstance(found, LatentRange) else self.network
+
+    @property
+    def _range(self) -> ImageRange:
+        if (latents := self.config.image.latents) is None:
+            return self.pixels
+        if self.autoencoder is None:
+            raise UserError(f"{CONFIG}: it draws latents; expected its autoencoder, which from_pretrained loads.")
+        return LatentRange(latents, self.autoencoder)
+
+    @property
     def pixels(self) -> PixelRange:
-        """The range of what it draws, and the way to uint8."""
+        """The range of its pictures, and the way to uint8."""
         return PIXEL_RANGES[self.config.image.pixels]
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        """Writes weights and config; the mixin adds a card where there is none."""
+        """Writes weights, config and the autoencoder; the mixin adds a card where there is none."""
+        if self.autoencoder is not None:
+            self.autoencoder.folder.copy_to(save_directory / AUTOENCODER)
         tensors = {NETWORK + name: value for name, value in self.network.state_dict().items()}
         tensors |= {LABELS + name: value for name, value in self.distribution.state().items()}
         write_weights(save_directory, self.config, tensors)

@@ -29,6 +29,7 @@ class Drawn(NamedTuple):
         real: parameters of the augmentation of reals, see `Pipeline.draw`.
         fake: of fakes.
         noise: (B, C, H, W) standard normal, by the names of what wants it in this phase.
+        reals: (B, C, H, W) standard normal, by which real latents are sampled; None where they are not.
     """
 
     z: Tensor
@@ -36,6 +37,7 @@ class Drawn(NamedTuple):
     real: list[Tensor]
     fake: list[Tensor]
     noise: dict[str, Tensor]
+    reals: Tensor | None = None
 
 
 class Draws:
@@ -49,6 +51,7 @@ class Draws:
         device: where they are wanted.
         noisy: names of what wants noise, to the networks in whose phases it does.
         image_shape: (C, H, W), of the noise.
+        reals_shape: (C, H, W) of reals that are sampled, as latents are of which moments are kept; else null.
     """
 
     def __init__(
@@ -60,9 +63,10 @@ class Draws:
         device: torch.device,
         noisy: Mapping[str, Set[str]] = MappingProxyType({}),
         image_shape: Sequence[int] = (),
+        reals_shape: Sequence[int] | None = None,
     ) -> None:
         self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
-        self.noisy, self.image_shape = noisy, image_shape
+        self.noisy, self.image_shape, self.reals_shape = noisy, image_shape, reals_shape
         # where the CPU is the device, a thread would take from training what it gives to it
         self.thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "draws")
         self._begun: tuple[Key, Future[tuple[Drawn, Parcel]]] | None = None
@@ -89,33 +93,36 @@ class Draws:
         drawn, parcel = begun[1].result() if begun is not None and begun[0] == key else self._packed(*key)
         z, *others = parcel.to(self.device)
         mix = others.pop(0) if drawn.mix is not None else None
+        reals = others.pop(0) if drawn.reals is not None else None
         real, fake = others[: len(drawn.real)], others[len(drawn.real) : len(drawn.real) + len(drawn.fake)]
         noise = dict(zip(drawn.noise, others[len(real) + len(fake) :], strict=True))
-        return Drawn(z, mix, real, fake, noise)
+        return Drawn(z, mix, real, fake, noise, reals)
 
     def _packed(self, seed: int, position: int, phase: int) -> tuple[Drawn, Parcel]:
         drawn = self._drawn(seed, position, phase)
-        mix = [] if drawn.mix is None else [drawn.mix]
-        tensors = [drawn.z, *mix, *drawn.real, *drawn.fake, *drawn.noise.values()]
+        some = [tensor for tensor in (drawn.mix, drawn.reals) if tensor is not None]
+        tensors = [drawn.z, *some, *drawn.real, *drawn.fake, *drawn.noise.values()]
         return drawn, Parcel(tensors, pin_memory=self.device.type == "cuda")
 
     def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
+        key, reals = (seed, position, phase), self.reals_shape
         return Drawn(
             z=self._latents(seed, position, phase),
             mix=self._mix(seed, position, phase) if self.mixes else None,
             real=self._parameters("real", seed, position, phase),
             fake=self._parameters("fake", seed, position, phase),
-            noise={name: self._noise(name, seed, position, phase) for name in self._noisy_in(phase)},
+            noise={name: self._noise(name, key, self.image_shape) for name in self._noisy_in(phase)},
+            reals=None if reals is None else self._noise("moments", key, reals),
         )
 
     def _noisy_in(self, phase: int) -> Sequence[str]:
         return [name for name, phases in self.noisy.items() if self.config.train.plan[phase] in phases]
 
-    def _noise(self, name: str, seed: int, position: int, phase: int) -> Tensor:
+    def _noise(self, name: str, key: Key, shape: Sequence[int]) -> Tensor:
         """(B, C, H, W), each row by a key of its own, so that a rank need not draw those of others to come to it."""
         rows = range(self.rows.start, self.rows.stop)
-        generators = (torch_generator(seed, name, position, phase, row) for row in rows)
-        return torch.stack([torch.randn(*self.image_shape, generator=generator) for generator in generators])
+        generators = (torch_generator(key[0], name, *key[1:], row) for row in rows)
+        return torch.stack([torch.randn(*shape, generator=generator) for generator in generators])
 
     def _latents(self, seed: int, position: int, phase: int) -> Tensor:
         """(B, Z); phases that share it have it drawn once."""

@@ -18,7 +18,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
 from cgan_dist.config.schedule import value_at
 from cgan_dist.data.batch import Batch
-from cgan_dist.data.pixels import PixelRange
+from cgan_dist.data.pixels import ImageRange
 from cgan_dist.distributed.gradients import frozen, gradient_sync, reduce_rows
 from cgan_dist.losses.objective import Objective, View
 from cgan_dist.models.spectral_norm import PowerIteration
@@ -79,7 +79,7 @@ class TrainStep:
     ema: Ema
     objective: Objective
     label_space: LabelSpace
-    pixels: PixelRange
+    pixels: ImageRange
     augment: Pipeline
     image_shape: tuple[int, ...]
     levels: Levels = Levels()
@@ -112,6 +112,7 @@ class TrainStep:
             self.accelerator.device,
             self._noise_of_phases(),
             (self.levels.count * self.image_shape[0], *self.image_shape[1:]),
+            self.image_shape if self.pixels.needs_draw else None,
         )
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
@@ -253,9 +254,9 @@ class TrainStep:
         ]
 
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
-        real = self.levels.of_reals(self.pixels.normalize(batch.images, self.config.data.channels))
-        condition = self.label_space.encode(self.label_space.select(batch.labels))
         drawn = self.draws.take(self.seed, position, phase)
+        real = self.levels.of_reals(self.pixels.normalize(batch.images, self.config.data.channels, drawn.reals))
+        condition = self.label_space.encode(self.label_space.select(batch.labels))
         parts = (part.chunk(self.rounds) for part in (real, condition, drawn.z))
         mix = [None] * self.rounds if drawn.mix is None else drawn.mix.chunk(self.rounds)
         left = dict(drawn.noise)

@@ -26,7 +26,7 @@ from cgan_dist.distributed.group import leave_group
 class Doubles(PixelRange):
     """Normalizes to float64."""
 
-    def normalize(self, images: Tensor, channels: int | None = None) -> Tensor:
+    def normalize(self, images: Tensor, channels: int | None = None, draw: Tensor | None = None) -> Tensor:
         """(B, C, H, W) uint8 -> float64 in [0, 1]."""
         return images.double() / 255
 

@@ -20,7 +20,7 @@ LAYERS = [
     ["models", "losses", "data", "runs"],
     ["conditioning", "augment", "trackers", "checkpoints", "resilience"],
     ["config"],
-    ["labels", "randomness", "distributed", "grid"],
+    ["labels", "latents", "randomness", "distributed", "grid"],
     ["bounds", "files"],
     ["errors", "fonts"],
 ]

@@ -10,7 +10,8 @@ from cgan_dist.cli import main
 from cgan_dist.commands.drawing import Drawing, composed
 from cgan_dist.errors import UserError
 
-DRAWN: dict[str, Any] = {"run": Path("runs/demo"), "labels": None, "truncation": None, "seed": 0, "trust_code": False}
+ASKED: dict[str, Any] = {"run": Path("runs/demo"), "labels": None, "truncation": None, "seed": 0}
+DRAWN = ASKED | {"autoencoder": None, "trust_code": False}
 MOVED: dict[str, Any] = DRAWN | {"steps": None, "fps": 12.0}
 OUT = {"out": Path("a.png")}
 

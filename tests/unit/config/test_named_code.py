@@ -23,7 +23,7 @@ CODE = {
     "evaluate.metrics": ["fid", f"kid@{EVIL}", {"name": "fid", "args": {"features": EVIL}}, EVIL],
     "tracking.trackers": ["wandb", EVIL],
 }
-OPENED = {"data.path", "data.cache_dir", "evaluate.inception_weights"}
+OPENED = {"data.path", "data.cache_dir", "data.autoencoder", "evaluate.inception_weights"}
 NEITHER = {
     "run.name": "a name alone, by its pattern",
     "run.dir": "of training; a saved one is not followed",
@@ -95,11 +95,12 @@ def test_odd_arguments_are_no_names() -> None:
 
 
 def test_places_outside_of_the_run_are_found() -> None:
-    section = {"path": "s3://bucket/data", "cache_dir": "/tmp/kept"}
+    section = {"path": "s3://bucket/data", "cache_dir": "/tmp/kept", "autoencoder": "vae"}
     config = parse_config({"data": section, "evaluate": {"inception_weights": "w.pth"}}, "remote")
     assert opened(config) == {
         "data.path": "s3://bucket/data",
         "data.cache_dir": "/tmp/kept",
+        "data.autoencoder": "vae",
         "evaluate.inception_weights": "w.pth",
     }
     assert opened(parse_config({"data": {"path": "/data/digits"}}, "local")) == {}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgan_dist.models.image_layer import image_from
+from cgan_dist.models.image_layer import image_from, image_layer, unbounded_
 
 
 def test_without_autocast_it_is_the_layer_and_tanh() -> None:
@@ -34,3 +34,16 @@ def test_a_bright_pixel_is_not_stuck() -> None:
         assert features.grad is not None
         slopes.append(features.grad.item())
     assert slopes == [pytest.approx(1 - 0.99933**2, rel=0.01), 0]
+
+
+def test_of_latents_it_is_the_layer_alone() -> None:
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), image_layer(nn.Conv2d(4, 3, 1)))
+    last, features = network[1], torch.full((1, 4, 2, 2), 100.0)
+    assert isinstance(last, nn.Conv2d)
+    assert image_from(features, last).abs().max() <= 1
+    unbounded_(network)
+    expected = last(features)
+    assert expected.abs().max() > 1
+    assert torch.equal(image_from(features, last), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(image_from(features, last), expected)

@@ -76,6 +76,21 @@ def test_each_number_is_drawn_for_the_global_batch_by_its_key(
     assert all(torch.equal(*pair) for pair in zip(augmentation, expected, strict=True))
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_what_samples_real_latents_is_drawn_row_by_row_in_every_phase(make_config: ConfigMaker, ahead: bool) -> None:
+    config, key = make_config(), (3, 32)
+    ranks = [make_draws(config, rank, 4, ahead=ahead) for rank in range(4)]
+    for draws in ranks:
+        draws.reals_shape = (1, 8, 8)
+    for phase in range(3):
+        parts = [draws.take(*key, phase).reals for draws in ranks]
+        expected = [
+            torch.randn(1, 8, 8, generator=torch_generator(3, "moments", 32, phase, row)) for row in range(SIZE)
+        ]
+        assert torch.equal(torch.cat([part for part in parts if part is not None]), torch.stack(expected))
+    assert make_draws(config).take(*key, 0).reals is None
+
+
 def test_what_was_begun_is_what_is_taken(make_config: ConfigMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     config = make_config(*OPTIONS)
     plain, ahead = make_draws(config), make_draws(config, ahead=True)

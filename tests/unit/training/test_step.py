@@ -125,7 +125,7 @@ def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker
     for step in (whole, parts):
         for network in (step.raw_generator, step.raw_discriminator, step.ema.network):
             network.double()
-        step.pixels = type("Doubles", (), {"normalize": lambda self, images, channels: images.double() / 255})()
+        step.pixels = type("Doubles", (), {"normalize": lambda self, images, channels, draw: images.double() / 255})()
         step.draws._latents = lambda seed, position, phase: torch.sin(torch.arange(64).view(8, 8) + position).double()
         images = (torch.arange(8 * 64) % 251).to(torch.uint8).view(8, 1, 8, 8)
         for iteration in range(3):

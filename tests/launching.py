@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 1200
 
 
 def environment() -> dict[str, str]:

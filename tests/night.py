@@ -78,7 +78,7 @@ class Night(Tracker):
 
     def scalars(self, images_seen: int, values: Mapping[str, float]) -> None:
         if images_seen == self.at:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 900
             while images_seen > FIRST_CHECKPOINT and not (self.folder / "checkpoints" / "latest").exists():
                 assert time.monotonic() < deadline, "the checkpoint is not written"
                 time.sleep(0.01)

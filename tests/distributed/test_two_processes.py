@@ -130,7 +130,7 @@ def test_a_signal_to_one_rank_stops_all_with_a_checkpoint(tmp_path: Path, config
         ]
         assert len(ranks) == 2
         max(ranks, key=lambda p: p.pid).send_signal(signal.SIGTERM)
-        output, _ = launcher.communicate(timeout=60)
+        output, _ = launcher.communicate(timeout=900)
         assert launcher.returncode == 0, output.decode()
     finally:
         launcher.kill()
@@ -145,7 +145,7 @@ def metrics_so_far(run: Path) -> list[str]:
     return (run / "metrics.jsonl").read_text().splitlines()
 
 
-def wait_for(condition: object, seconds: float = 120) -> None:
+def wait_for(condition: object, seconds: float = 900) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "waited in vain"

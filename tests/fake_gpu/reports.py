@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.launching import ROOT, environment
 
-TIMEOUT_SECONDS = 540
+TIMEOUT_SECONDS = 1400
 
 
 @dataclass(frozen=True)

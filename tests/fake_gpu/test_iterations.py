@@ -16,7 +16,7 @@ from tests.fake_gpu.cases import CONFIGS, FAMILIES
 from tests.fake_gpu.reports import Page, reports
 from tests.launching import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 CASES = [(family, case.name) for family in ("configs", "small") for case in FAMILIES[family].cases]
 
 

@@ -8,7 +8,7 @@ from tests.fake_gpu.bounds import CONSTANTS
 from tests.fake_gpu.cases import FAMILIES
 from tests.fake_gpu.reports import reports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 @pytest.mark.parametrize("case", [case.name for case in FAMILIES["measured"].cases])

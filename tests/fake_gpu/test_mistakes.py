@@ -6,7 +6,7 @@ import pytest
 
 from tests.fake_gpu.reports import reports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 HERE = "tests/fake_gpu/mistakes.py"
 WAITS = {
     "loss that asks": f"item at {HERE}",

@@ -18,7 +18,7 @@ from tests.fake_gpu.bounds import (
 from tests.fake_gpu.cases import FAMILIES
 from tests.fake_gpu.reports import Report, reports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 RUNS = [(family, case.name) for family in ("runs", "ranks") for case in FAMILIES[family].cases if case.whole_run]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from cgan_dist import Checkpoint, find_checkpoint
 from tests.launching import BIN, ROOT
 
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 1200
 NETWORKS = {
     "dcgan": [],
     "resnet": ["generator.name=resnet", "discriminator.name=resnet", "loss.adversarial=hinge"],

@@ -21,7 +21,7 @@ COUNT = 80
 """Inputs of each kind."""
 QUICK = 10
 """Of them are tried by `make test`."""
-HANGS_SECONDS = 240
+HANGS_SECONDS = 900
 """Of waiting for one answer; the limit proper is in the other process, and of its own time."""
 MARKUP = ("\x1b", "\x07", "\x00")
 

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-ANSWER_SECONDS = 20
+ANSWER_SECONDS = 120
 
 
 def asked(url: str, body: Any = None, **headers: str) -> tuple[int, str]:

@@ -152,7 +152,7 @@ def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2000)
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_blocks_of_a_document_run(document: Path, place: Path) -> None:
     for block in blocks(document, "bash", "python"):

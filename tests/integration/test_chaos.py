@@ -25,7 +25,7 @@ from tests.launching import ROOT, command, environment, launch
 TRAIN = ROOT / "launch" / "train.py"
 KILLS = int(os.environ.get("CHAOS_KILLS", "30"))
 IMAGES_PER_LINE = 16
-TOTAL = 19_200
+TOTAL = 640 * KILLS
 
 
 def options(config_file: Path, name: str) -> list[str]:
@@ -65,14 +65,14 @@ def strike(process: subprocess.Popen[bytes], chance: random.Random) -> str:
             victim.kill()
     except psutil.NoSuchProcess:
         way = "ended by itself"
-    process.wait(timeout=120)
-    _, alive = psutil.wait_procs(victims, timeout=60)
+    process.wait(timeout=900)
+    _, alive = psutil.wait_procs(victims, timeout=900)
     assert not alive, "a rank outlived its launcher"
     return way
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(4000)
 def test_kills_change_nothing(config_file: Path, tmp_path: Path) -> None:
     run, chance = tmp_path / "runs" / "chaos", random.Random(0)
     struck: list[tuple[str, int]] = []
@@ -82,7 +82,7 @@ def test_kills_change_nothing(config_file: Path, tmp_path: Path) -> None:
         line = command(2, TRAIN, *options(config_file, "chaos"))
         with (tmp_path / "chaos.log").open("ab") as log:
             process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 900
         while process.poll() is None and not any(images >= goal for images in images_logged(run)[-3:]):
             assert time.monotonic() < deadline, (tmp_path / "chaos.log").read_text()[-4000:]
             time.sleep(0.002)

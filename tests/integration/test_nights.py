@@ -273,7 +273,7 @@ def two(config_file: Path, *overrides: str) -> subprocess.Popen[bytes]:
 
 def stopped_rank(process: subprocess.Popen[bytes], folder: Path) -> psutil.Process:
     """The second rank, stopped in the midst of training."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while not (folder / "checkpoints" / "latest").exists():
         assert time.monotonic() < deadline, "the run does not get on"
         assert process.poll() is None, "the run has ended"

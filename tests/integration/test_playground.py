@@ -56,7 +56,7 @@ WIDGETS = {
 }
 MARKUP = """<img src=x onerror="window.hit=1"><script>window.hit=1</script>'>"""
 LINK = "**bold** [link](javascript:window.hit=1) {{hit}} $x$"
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 class Served(NamedTuple):
@@ -132,7 +132,7 @@ def opened(url: str, password: str | None = None) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(http_credentials={"username": "anyone", "password": password} if password else None)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(90_000)
         page.asked = []  # type: ignore[attr-defined]
         page.on("request", lambda request: page.asked.append(request.url))  # type: ignore[attr-defined]
         page.goto(url)

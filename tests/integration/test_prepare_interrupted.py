@@ -85,7 +85,7 @@ def test_a_killed_prepare_goes_on_and_ends_the_same(cli: Cli, tmp_path: Path, wh
     line = [sys.executable, "-m", "cgan_dist", *arguments, "--processes", "2", "--out", str(tmp_path / "killed")]
     process = subprocess.Popen(line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     partial = tmp_path / "killed.partial"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while len(list(partial.glob("shard-*.json"))) < 3:
         assert time.monotonic() < deadline, "no shard gets done"
         assert process.poll() is None, "it ended before it was killed"

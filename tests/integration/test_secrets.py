@@ -47,7 +47,7 @@ class Person:
             env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=200,
+            timeout=900,
         )
         assert done.returncode == code, done.stdout.decode()
         self.printed += done.stdout

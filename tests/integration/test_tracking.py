@@ -214,7 +214,7 @@ def kill_after(images: int, folder: Path, command_line: list[str]) -> None:
     process = subprocess.Popen(
         command_line, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while not any(line["images"] >= images for line in lines(folder)):
         assert time.monotonic() < deadline, "the run does not get on"
         assert process.poll() is None, "the run ended before it was killed"

@@ -30,7 +30,7 @@ def downloaded(tmp_path: Path) -> Path:
 
 def run_in(folder: Path, line: list[str], **more: str) -> None:
     done = subprocess.run(
-        line, cwd=folder, env=environment() | more, capture_output=True, text=True, timeout=240, check=False
+        line, cwd=folder, env=environment() | more, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (folder.parent / "ran").exists()

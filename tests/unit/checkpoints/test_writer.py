@@ -28,7 +28,7 @@ from tests.unit.checkpoint_samples import assert_is_of, content, save
 WRITER = "cgan_dist.checkpoints.writer"
 KILLS = 20
 KILLED_SIZE = 200_000
-WAIT_SECONDS = 60
+WAIT_SECONDS = 600
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ ITERATION = {
     "drawn_celeba": Bound(325, 4),
     "fashion_mnist": Bound(355, 4),
     "imagefolder": Bound(1_406, 4),
+    "imagenet256": Bound(3_351, 4),
     "mnist": Bound(316, 4),
     "original/celeba": Bound(407, 5),
     "original/mnist": Bound(400, 5),

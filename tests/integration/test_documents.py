@@ -15,6 +15,7 @@ from cgan_dist.data.sources import celeba
 from cgan_dist.data.writer import Plan, write_shards
 from examples.draw_celeba import draw_celeba
 from examples.draw_celeba import main as draw_main
+from tests.autoencoders import encoded
 from tests.blocks import DOCUMENTS, blocks, statements, words
 from tests.conftest import striped_images
 from tests.launching import ROOT
@@ -33,7 +34,9 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shards_for(digits_folder: Path, faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def shards_for(
+    digits_folder: Path, faces: Path, autoencoder_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
     """Makes a little of what a config's `data.path` names, in its size and with its labels."""
 
     def make(path: str) -> Path:
@@ -41,6 +44,10 @@ def shards_for(digits_folder: Path, faces: Path, tmp_path_factory: pytest.TempPa
         if size := re.search(r"celeba(\d+)$", path):
             write_shards(celeba.load(faces, "all"), out, Plan(shards=2, size=(int(size[1]), int(size[1]))))
             return out
+        if path == "data/imagenet256-latents":
+            pictures = tmp_path_factory.mktemp("shards") / "pictures"
+            write_shards(striped_images(4, size=64, channels=3), pictures, Plan(shards=2))
+            return encoded(pictures, autoencoder_folder, out)
         if path in ("data/cifar10", "data/my_pictures"):
             write_shards(striped_images(32, size=32 if "cifar" in path else 64, channels=3), out, Plan(shards=2))
             return out
@@ -51,12 +58,18 @@ def shards_for(digits_folder: Path, faces: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_config_passes_the_check(path: Path, shards_for: Callable[[str], Path], tmp_path: Path) -> None:
+def test_every_config_passes_the_check(
+    path: Path, shards_for: Callable[[str], Path], autoencoder_folder: Path, tmp_path: Path
+) -> None:
+    config = load_config(path)
+    latents = [f"data.autoencoder={autoencoder_folder}"] if config.data.autoencoder else []
+    latents += ["evaluate.metrics=[]"] if "imagenet" in path.name else []  # Inception's weights are a download
     arguments = [
         "check",
         "--config",
         str(path),
-        f"data.path={shards_for(load_config(path).data.path)}",
+        f"data.path={shards_for(config.data.path)}",
+        *latents,
         f"run.dir={tmp_path}",
         "--processes",
         "2",

@@ -57,6 +57,17 @@ def faces_trainer(size: int, folder: Path, *overrides: str) -> Trainer:
     return build_trainer(load_config(config, [*own, "tracking.trackers=[]", "train.micro_batch=null", *overrides]))
 
 
+def imagenet_trainer(folder: Path, *overrides: str) -> Trainer:
+    """That of configs/imagenet256.yaml over random pictures in the size of its latents, in one pass a step.
+
+    They have three channels where latents have four, which only the layers to and from patches can tell.
+    """
+    schema = ClassLabels(names=[str(number) for number in range(1000)])
+    own = [f"run.dir={folder}", f"data.path={noise_shards(folder, 32, 3, schema)}", "data.workers=0"]
+    unlike = ["data.autoencoder=null", "evaluate.metrics=[]", "tracking.trackers=[]", "train.micro_batch=null"]
+    return build_trainer(load_config(CONFIGS / "imagenet256.yaml", [*own, *unlike, *overrides]))
+
+
 def next_iteration(trainer: Trainer) -> Iterate:
     """Returns what trains one iteration more: the trainer's step on the loader's batches."""
     step, batches = trainer.step, one_step_ahead(trainer.loader.batches(0), trainer.accelerator.device)

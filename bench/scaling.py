@@ -18,18 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 import torch
-from runs import BATCH, FACES, ORIGINAL, digit_shards, digits_trainer, faces_trainer, next_iteration
+from runs import BATCH, FACES, ORIGINAL, digit_shards, digits_trainer, faces_trainer, imagenet_trainer, next_iteration
 from step import counted_operations
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cgan_dist.distributed.group import leave_group
+from cgan_dist.training.trainer import Trainer
 
 ALONE, BESIDE, TOGETHER = "1 process", "2 runs of 1 process, at once", "2 processes"
 LAUNCHER = Path(sys.executable).parent / "accelerate"
@@ -151,16 +153,23 @@ class Work(TorchDispatchMode):
         return out
 
 
-def count(size: int, overrides: list[str], folder: Path) -> str:
-    """Counts iterations of two batch sizes in bf16, and returns the line of the table for images of this size."""
+def count(name: str, make_trainer: Callable[..., Trainer], *overrides: str) -> str:
+    """Counts iterations of two batch sizes in bf16, and returns the line of the table.
+
+    Args:
+        name: of the line.
+        make_trainer: given a folder and overrides.
+        overrides: of the config.
+    """
     found = []
     for batch in (FEW, MORE):
-        shares = [f"run.name={size}-{batch}-{len(overrides)}", f"data.streams={FEW}", f"train.batch_size={batch}"]
-        trainer = faces_trainer(size, folder, "train.precision=bf16", *shares, *overrides)
-        iterate = next_iteration(trainer)
-        iterate()  # Adam's moments are made in the first
-        with Work() as work:
-            flops = counted_operations(iterate)
+        shares = [f"run.name=of-{batch}", f"data.streams={FEW}", f"train.batch_size={batch}"]
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = make_trainer(Path(folder), "train.precision=bf16", *shares, *overrides)
+            iterate = next_iteration(trainer)
+            iterate()  # Adam's moments are made in the first
+            with Work() as work:
+                flops = counted_operations(iterate)
         found.append((work.operations, work.moved_bytes, flops))
     (operations, few, flops), (_, more, _) = found
     an_image = (more - few) / (MORE - FEW)
@@ -169,7 +178,7 @@ def count(size: int, overrides: list[str], folder: Path) -> str:
         for network in (trainer.step.raw_generator, trainer.step.raw_discriminator)
     ]
     return (
-        f"| {size}x{size}{', no penalties' if overrides else ''} | {flops / FEW / GIGABYTE:.2f} | "
+        f"| {name} | {flops / FEW / GIGABYTE:.2f} | "
         f"{an_image / GIGABYTE:.3f} | {(few - FEW * an_image) / GIGABYTE:.3f} | {operations:,} | "
         f"{megabytes[0]:.2f} | {megabytes[1]:.2f} |"
     )
@@ -182,9 +191,9 @@ def report_counts() -> None:
     columns = ("GFLOP an image", "GB moved an image", "GB besides", "operations", "MB of gradients, G", "D")
     click.echo(f"| | {' | '.join(columns)} |\n|" + "---|" * (1 + len(columns)))
     for size in FACES:
-        for overrides in ([], ["loss.penalties={}"]):
-            with tempfile.TemporaryDirectory() as folder:
-                click.echo(count(size, overrides, Path(folder)))
+        click.echo(count(f"{size}x{size}", partial(faces_trainer, size)))
+        click.echo(count(f"{size}x{size}, no penalties", partial(faces_trainer, size), "loss.penalties={}"))
+    click.echo(count("GAT-B/2", imagenet_trainer))
 
 
 @click.command()

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from on_gpu import measure_gpu
 from runs import BATCH, CLASSES, CONFIGS, GIGA, ORIGINAL, SMALL, Iterate, digits_trainer, next_iteration
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.config.schedule import value_at
@@ -212,10 +212,24 @@ def needed_operations(batch: int) -> int:
 
 
 def counted_operations(iterate: Iterate) -> int:
-    """What PyTorch counts while an iteration runs: convolutions and matrix products, forward and backward."""
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward}) as counter:
+    """What PyTorch counts while an iteration runs: convolutions, matrix products, attention, forward and backward."""
+    aten = torch.ops.aten
+    missing = {
+        aten.convolution_backward: _backward,
+        aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+    }
+    with FlopCounterMode(display=False, custom_mapping=missing) as counter:
         iterate()
     return int(counter.get_total_flops())
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
+    return sdpa_flop_count(query, key, value)  # type: ignore[no-any-return]
+
+
+def _attention_backward(grad: Sequence[int], *shapes: Sequence[int], **_: object) -> int:
+    return sdpa_backward_flop_count(grad, *shapes[:3])  # type: ignore[no-any-return]
 
 
 def _backward(grad: Sequence[int], x: Sequence[int], weight: Sequence[int], *rest: object, **_: object) -> int:

@@ -33,6 +33,7 @@ ITERATION = {
     "original/celeba": Bound(407, 5),
     "original/mnist": Bound(400, 5),
     "transformer/mnist": Bound(1_608, 4),
+    "transformer/pictures": Bound(3_084, 4),
 }
 """Of each config."""
 CONSTANTS = "copy to the device at conditioning/spaces/constant.py"

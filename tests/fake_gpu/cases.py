@@ -73,6 +73,7 @@ CONFIGS = {
     "original/celeba": Data(108, 3, "faces"),
     "original/mnist": Data(28, 1, "ten"),
     "transformer/mnist": Data(28, 1, "ten"),
+    "transformer/pictures": Data(32, 3, "ten"),
 }
 """Every config, and the data that it is for."""
 PICTURES = (

@@ -80,14 +80,25 @@ def patch_grid(size: Size, patch: int, where: str) -> Size:
     return size[0] // patch, size[1] // patch
 
 
-def check_transformer(where: str, width: int, depth: int, heads: int | None, levels: int = 1) -> int:
+def check_transformer(
+    where: str, width: int, depth: int, heads: int | None, levels: int, levels_of_depth: bool = False
+) -> int:
     """Holds the sizes of a transformer against each other, and returns the number of heads.
 
+    Args:
+        where: key path of the network's arguments, for errors.
+        width: of a token.
+        depth: blocks.
+        heads: of attention, or null.
+        levels: of a picture.
+        levels_of_depth: the levels divide the blocks between them.
+
     Raises:
-        UserError: for a size that does not fit; `where` is the key path of the network's arguments.
+        UserError: for a size that does not fit.
     """
     check_positive(where, width=width, depth=depth, levels=levels)
     BLOCKS.check(depth, f"{where}.depth")
+    BLOCKS.check(levels, f"{where}.levels")
     heads = heads or max(width // HEAD_WIDTH, 1)
     if width % (4 * heads):
         near = round(width / (4 * heads)) * 4 * heads or 4 * heads
@@ -95,7 +106,7 @@ def check_transformer(where: str, width: int, depth: int, heads: int | None, lev
             f"{where}.width: found {width} for {heads} heads of attention; expected a multiple of 4 for each head, "
             f"e.g. {near}. Change width or heads."
         )
-    if depth % levels:
+    if levels_of_depth and depth % levels:
         near = max(count for count in range(1, min(levels, depth) + 1) if depth % count == 0)
         raise UserError(
             f"{where}.levels: found {levels}, which does not divide the {depth} blocks (depth); expected e.g. {near}."

@@ -79,7 +79,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         channels, *size = image_shape
-        heads = check_transformer("generator.args", width, depth, heads, levels)
+        heads = check_transformer("generator.args", width, depth, heads, levels, levels_of_depth=True)
         grid = patch_grid((size[0], size[1]), patch, "generator.args")
         self.ways, self.width, self.levels, self.recomputes = ways, width, levels, checkpoint
         self.grid, self.patch, self.blocks_of_level = grid, patch, depth // levels
@@ -174,7 +174,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, *size = image_shape
-        heads = check_transformer("discriminator.args", width, depth, heads)
+        heads = check_transformer("discriminator.args", width, depth, heads, levels)
         patch_grid((size[0], size[1]), patch, "discriminator.args")
         self.ways, self.width, self.levels, self.recomputes = ways, width, levels, checkpoint
         self.parts = levels if apart else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from cgan_dist.bounds import BLOCKS
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay
 from cgan_dist.conditioning.linear import ConditionLinear
@@ -21,12 +22,16 @@ class Projection(DiscriminatorWay):
         dim: length of both vectors; null is that of the features, which then are taken as they are.
         layers: linear layers between the table and the product, with SiLU between them.
         std: of the entries of E at the start; null is 1 / sqrt(length).
+
+    Raises:
+        UserError: for more layers than any network has.
     """
 
     def __init__(
         self, layout: Layout, dim: Count | None = None, layers: WholeNumber = 0, std: Positive | None = None
     ) -> None:
         super().__init__(layout)
+        BLOCKS.check(layers, "conditioning.discriminator: projection.layers")
         self.dim, self.layers, self.std = dim, layers, std
 
     def logit(self, features: int) -> nn.Module:

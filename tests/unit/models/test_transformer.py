@@ -274,3 +274,10 @@ def test_without_a_label_there_is_one_mean() -> None:
 def test_what_does_not_fit_is_said(args: dict[str, int], said: str) -> None:
     with pytest.raises(UserError, match=said):
         make_generator(**args)
+
+
+def test_what_would_be_built_for_ever_is_refused_at_once() -> None:
+    with pytest.raises(UserError, match=r"discriminator\.args\.levels"):
+        make_discriminator(levels=10**5, apart=True)
+    with pytest.raises(UserError, match=r"projection\.layers"):
+        make_discriminator(ways={"projection": {"layers": 10**5}})

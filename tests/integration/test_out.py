@@ -27,6 +27,7 @@ REFUSED = [
     ("dashboard --project digits --out a.yaml", "expected a name that ends in .json."),
     ("prepare mnist5k --out a.tar", FOLDER),
     ("adopt nowhere --out a.tar", FOLDER),
+    ("encode nowhere --autoencoder nowhere --out a.npz", FOLDER),
     ("new nowhere --out a.txt", "expected a name that ends in .yaml or .yml."),
     ("export nowhere --out a.safetensors", FOLDER),
     ("generate nowhere --out a.npz", f"{FOLDER} It is what --format folder makes."),
@@ -60,7 +61,7 @@ def test_no_command_that_writes_is_forgotten_here() -> None:
         if {"--out", "--sheet"} & set(param.opts)
     }
     assert {line.split()[0] for line, _ in REFUSED} == writers
-    assert {line.split()[0] for line in FILES} == writers - {"prepare", "adopt", "export", "generate"}, (
+    assert {line.split()[0] for line in FILES} == writers - {"prepare", "adopt", "encode", "export", "generate"}, (
         "these make folders"
     )
 

@@ -67,14 +67,9 @@ def inconsistency(stack: Tensor, levels: int) -> Tensor:
     """
     *others, last = stack.chunk(levels, dim=1)
     distances = []
-    for steps, level in enumerate(reversed(others), start=1):
-        last = halved(last)
-        for _ in range(steps):
-            level = halved(level)
-        distances.append((level - last.detach()).square().mean())
+    for level, other in enumerate(others):
+        distance = other - last.detach()
+        for _ in range(levels - 1 - level):
+            distance = F.avg_pool2d(distance, 2, ceil_mode=True)
+        distances.append(distance.square().mean())
     return torch.stack(distances).mean()
-
-
-def halved(images: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, ceil(H / 2), ceil(W / 2)), the mean of each 2x2 square or of what there is of it."""
-    return F.avg_pool2d(images, 2, ceil_mode=True)

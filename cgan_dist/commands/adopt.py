@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from cgan_dist.commands.base import UserCommand
-from cgan_dist.commands.data import OPTIONS, SHEET, describe, read_options
+from cgan_dist.commands.data import OPTIONS, SHEET, describe, on_error_option, read_options
 from cgan_dist.commands.out import OutFolder
 from cgan_dist.commands.place import Place
 from cgan_dist.errors import UserError
@@ -22,13 +22,7 @@ from cgan_dist.errors import UserError
 @click.option("--shards", type=click.IntRange(1), help="Lists to deal the images to. Default: 8, or more eights.")
 @click.option("--seed", default=0, show_default=True, help="Another one shuffles the images otherwise.")
 @click.option("--processes", type=click.IntRange(1), help="Processes that read. Default: one per core.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="Pictures that cannot be read: name them all and stop, or leave them out.",
-)
+@on_error_option("leave them out")
 @OPTIONS
 def adopt_command(
     source: Path | str,

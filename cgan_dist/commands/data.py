@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,6 +40,17 @@ OPTIONS = click.option(
 )
 
 
+def on_error_option(skipped: str) -> Callable[..., Any]:
+    """`--on-error` of a command that reads pictures; `skipped` says what else it may do with broken ones."""
+    return click.option(
+        "--on-error",
+        type=click.Choice(["stop", "skip"]),
+        default="stop",
+        show_default=True,
+        help=f"Pictures that cannot be read: name them all and stop, or {skipped}.",
+    )
+
+
 @click.command(cls=UserCommand)
 @click.argument("source", callback=naming_code)
 @click.option("--out", required=True, type=OutFolder(), help="Folder to make.")
@@ -73,13 +84,7 @@ OPTIONS = click.option(
     type=PART,
     help="Write part I of N of the shards, the others elsewhere; when all are written, give the command without it.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="Pictures that cannot be read: name them all and stop, or leave them out and list them in broken.txt.",
-)
+@on_error_option("leave them out and list them in broken.txt")
 @OPTIONS
 def prepare(
     source: str,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.errors import UserError
 
 CPU = torch.device("cpu")
 Asked = Literal["fair", "as_data"]
@@ -107,3 +108,16 @@ class Metric:
             UserError: if there are too few images.
         """
         raise NotImplementedError
+
+
+def check_one_group(label_space: LabelSpace, where: str, name: str, instead: str) -> None:
+    """Holds the labels against a metric that asks for one class of each image.
+
+    Raises:
+        UserError: saying what to take instead, if there is not one group of classes.
+    """
+    if (groups := len(label_space.layout.classes)) != 1:
+        raise UserError(
+            f"{where}: {name} needs one class for each image, the label space has {groups} groups of classes. Take "
+            f"{instead} instead."
+        )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.errors import UserError
-from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet
+from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet, check_one_group
 from cgan_dist.randomness import torch_generator
 
 AT_LEAST = 3
@@ -44,11 +44,7 @@ class Diversity(Metric):
 
     def check(self, label_space: LabelSpace, where: str) -> None:
         """Raises UserError if there is not one group of classes."""
-        if len(label_space.layout.classes) != 1:
-            raise UserError(
-                f"{where}: diversity needs one class for each image, the label space has "
-                f"{len(label_space.layout.classes)} groups of classes. Take recall and coverage instead."
-            )
+        check_one_group(label_space, where, "diversity", "recall and coverage")
 
     def score(self, real: RealSet, fakes: ImageSet) -> dict[str, float]:
         """Gives ratios and a share.

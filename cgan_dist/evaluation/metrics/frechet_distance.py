@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.errors import UserError
-from cgan_dist.evaluation.metrics.base import CPU, ImageSet, Metric, RealSet
+from cgan_dist.evaluation.metrics.base import CPU, ImageSet, Metric, RealSet, check_one_group
 from cgan_dist.evaluation.metrics.distances import ROWS
 
 AT_LEAST = 2
@@ -125,11 +125,7 @@ class IntraFid(Metric):
 
     def check(self, label_space: LabelSpace, where: str) -> None:
         """Raises UserError if there is not one group of classes."""
-        if len(label_space.layout.classes) != 1:
-            raise UserError(
-                f"{where}: {self.name} needs one class for each image, the label space has "
-                f"{len(label_space.layout.classes)} groups of classes. Take fid instead."
-            )
+        check_one_group(label_space, where, self.name, "fid")
 
     def score(self, real: RealSet, fakes: ImageSet) -> dict[str, float]:
         """Gives the mean, and `/class_K` for each class of up to 100.

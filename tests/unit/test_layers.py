@@ -19,8 +19,7 @@ LAYERS = [
     ["sampling"],
     ["models", "losses", "data", "runs"],
     ["conditioning", "augment", "trackers", "checkpoints", "resilience"],
-    ["config"],
-    ["labels", "latents", "randomness", "distributed", "grid"],
+    ["config", "labels", "latents", "randomness", "distributed", "grid"],
     ["bounds", "files"],
     ["errors", "fonts"],
 ]

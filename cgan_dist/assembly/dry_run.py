@@ -7,13 +7,14 @@ import math
 from torch import nn
 
 from cgan_dist.assembly.inputs import Inputs, check_inputs
-from cgan_dist.assembly.measurement import IMAGES, Trial
+from cgan_dist.assembly.measurement import TRIED_IMAGES, Trial
 from cgan_dist.assembly.networks import Networks, build_networks
 from cgan_dist.assembly.outlook import outlook
 from cgan_dist.assembly.step import build_step
 from cgan_dist.config.document import Config
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.distributed.group import build_accelerator
+from cgan_dist.distributed.launch import computes_slowly
 from cgan_dist.errors import UserError
 
 NAMES_SHOWN = 12
@@ -46,6 +47,7 @@ def dry_run(config: Config, world_size: int, measures: bool = False) -> str:
         [
             _describe(config, inputs, networks, world_size),
             "one step        " + ", ".join(f"{name} {value:.4f}" for name, value in scalars.items()),
+            *_on_precision(inputs.precision),
             *(outlook(config, inputs.spec, trial.measure(world_size)) if measures else []),
             "All checks passed; nothing was trained.",
         ]
@@ -53,11 +55,22 @@ def dry_run(config: Config, world_size: int, measures: bool = False) -> str:
 
 
 def build_trial(config: Config, inputs: Inputs, networks: Networks) -> Trial:
-    """Builds a step as training does, but for a batch of a few images and without compiling, to be tried."""
-    train = config.train.model_copy(update={"batch_size": IMAGES, "micro_batch": None, "compile": False})
+    """Builds a step as training does, but for a batch of a few images and without compiling, to be tried.
+
+    Where this machine computes slowly in the config's precision, as a login node may, it is tried in float32.
+    """
+    train = config.train.model_copy(update={"batch_size": TRIED_IMAGES, "micro_batch": None, "compile": False})
     small = config.model_copy(update={"train": train})
-    accelerator = build_accelerator(inputs.precision, config.train.tf32, config.train.deterministic)
+    precision = "no" if computes_slowly(inputs.precision) else inputs.precision
+    accelerator = build_accelerator(precision, config.train.tf32, config.train.deterministic)
     return Trial(build_step(small, inputs, networks, accelerator), config, inputs)
+
+
+def _on_precision(precision: str) -> list[str]:
+    if not computes_slowly(precision):
+        return []
+    slow = f"(in float32: this CPU has no AVX-512, and {precision} without it is about fifty times slower;"
+    return [f"{'':16}{slow}", f"{'':16} to train here, give train.precision=auto)"]
 
 
 def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: int) -> str:

@@ -22,8 +22,10 @@ from cgan_dist.randomness import torch_generator
 from cgan_dist.training.heap import keep_freed_memory
 from cgan_dist.training.step import TrainStep
 
-IMAGES = 4
-"""Size of the first fake batch: enough for batch statistics, cheap on a laptop."""
+TRIED_IMAGES = 2
+"""Size of the fake batch of a first step: enough for batch statistics, cheap for large networks on a login node."""
+MEASURED_IMAGES = 4
+"""Of the first iteration that is measured."""
 ITERATION_SECONDS = 5.0
 """An iteration that would take longer is measured with fewer images."""
 MEMORY_SHARE = 0.8
@@ -106,7 +108,7 @@ class Trial:
 
     def scalars(self) -> dict[str, float]:
         """Carries out one iteration with a few images; returns what it says."""
-        self.step.iterate(iter([self._batch(IMAGES)] * self.config.train.plan.count("D")), images_seen=0)
+        self.step.iterate(iter([self._batch(TRIED_IMAGES)] * self.config.train.plan.count("D")), images_seen=0)
         return {name: float(value) for name, value in self.step.meter.means().items()}
 
     def measure(self, world_size: int) -> Measurement:
@@ -141,7 +143,7 @@ class Trial:
     def _grown(self, wanted: int) -> list[_Point]:
         """Iterations with twice as many images each, up to those wanted or those that are bearable."""
         points: list[_Point] = []
-        images = min(IMAGES, wanted)
+        images = min(MEASURED_IMAGES, wanted)
         while True:
             try:
                 points.append(self._point(images))

@@ -61,6 +61,17 @@ def resolve_precision(precision: str) -> str:
     return "bf16" if has_gpu() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
 
 
+def computes_slowly(precision: str) -> bool:
+    """Whether what would train here has to do its arithmetic in software: bf16 on a CPU without AVX-512.
+
+    Such CPUs multiply bfloat16 at 2 to 3 GFLOP/s, about a fiftieth of what they do in float32.
+    """
+    if precision != "bf16" or torch.accelerator.is_available() and not _only_cpu():
+        return False
+    # PyTorch has no public word for what oneDNN will do.
+    return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def local_device() -> torch.device:
     """The device of a single process: the accelerator if there is one, else the CPU."""
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

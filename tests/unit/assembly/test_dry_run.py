@@ -27,6 +27,28 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return devices
 
 
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_where_bf16_is_slow_a_step_is_tried_in_float32(
+    make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, has_instructions: bool
+) -> None:
+    """A login node without AVX-512 took 25 minutes for one step of imagenet256.yaml, on four images."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_instructions)
+    entered = list[torch.dtype]()
+    own = torch.autocast.__init__
+
+    def watched(self: torch.autocast, *args: object, **kwargs: object) -> None:
+        own(self, *args, **kwargs)  # type: ignore[arg-type]
+        if self.fast_dtype == torch.bfloat16 and self._enabled:
+            entered.append(self.fast_dtype)
+
+    monkeypatch.setattr(torch.autocast, "__init__", watched)
+    told = dry_run(make_config("train.precision=bf16"), 1)
+    assert "precision bf16" in told
+    assert ("in float32: this CPU has no AVX-512" in told) == (not has_instructions)
+    assert bool(entered) == has_instructions
+
+
 def test_the_fake_batch_is_on_the_device_of_the_networks(
     make_config: Callable[..., Config], devices: list[str]
 ) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from cgan_dist.distributed.launch import check_launched
+from cgan_dist.distributed.launch import check_launched, computes_slowly
 from cgan_dist.errors import UserError
 
 
@@ -24,3 +25,22 @@ def test_a_launcher_that_starts_fewer_is_not_believed(monkeypatch: pytest.Monkey
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(UserError, match="asked for 4 processes, but this one was started as one of 1"):
         check_launched()
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_instructions", "slowly"),
+    [("bf16", False, True), ("bf16", True, False), ("no", False, False), ("fp16", False, False)],
+)
+def test_bf16_is_slow_on_a_cpu_without_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, precision: str, has_instructions: bool, slowly: bool
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_instructions)
+    assert computes_slowly(precision) == slowly
+
+
+def test_a_gpu_is_not_slow_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert not computes_slowly("bf16")

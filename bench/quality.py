@@ -1,10 +1,10 @@
-"""Quality per compute: label accuracy and Fréchet distance of a config after so many CPU seconds of training.
+"""Quality per compute: accuracy, Fréchet distance, precision and recall of a config after CPU seconds of training.
 
     python bench/quality.py configs/original/mnist.yaml configs/mnist.yaml --seconds 140 --seconds 1680 --seeds 3
 
 One process, one thread, one run after the other. The clock is process time spent in training iterations; evaluation,
-set-up and pictures do not count. The judge is the classifier of `cgan-dist evaluate`, trained on real images only.
-Prints a line per measurement, and the table of docs/benchmarks.md at the end.
+set-up and pictures do not count. The judge is the classifier of `cgan-dist evaluate`, trained on real images only; all
+scores are on its readings and features. Prints a line per measurement, and the table of docs/benchmarks.md at the end.
 """
 
 from __future__ import annotations
@@ -23,14 +23,23 @@ import torch
 from cgan_dist.assembly.trainer import build_trainer
 from cgan_dist.config.document import load_config
 from cgan_dist.data.loader import one_step_ahead
+from cgan_dist.sampling.sampler import Sampler
 
-METRICS = ("label_accuracy", "frechet_distance")
+MOST_LABELS, SAMPLES_OF_LABEL = 20, 8
+METRICS = ("label_accuracy", "frechet_distance", "precision@classifier")
+SHOWN = {
+    "label_accuracy": ".3f",
+    "frechet_distance": ".1f",
+    "precision@classifier": ".2f",
+    "recall@classifier": ".2f",
+}
+"""Scores in the table, and how they are written."""
 
 
 def measure(
-    config: Path, seed: int, seconds: list[float], count: int, overrides: list[str]
+    config: Path, seed: int, seconds: list[float], count: int, overrides: list[str], samples: Path | None = None
 ) -> Iterator[dict[str, float]]:
-    """Trains once and yields scores each time the clock passes one of `seconds`."""
+    """Trains once and yields scores, and draws samples, each time the clock passes one of `seconds`."""
     with tempfile.TemporaryDirectory() as folder:
         own = [
             f"run={{name: quality, dir: {folder}, seed: {seed}}}",
@@ -53,8 +62,17 @@ def measure(
                 name.removeprefix("eval/"): value
                 for name, value in maintenance.evaluator.scores(maintenance.sampler).items()
             }
+            if samples is not None:
+                draw(maintenance.sampler, trainer.images_seen, samples / f"{config.stem}-{seed}-{mark:g}.png")
             yield {"seconds": mark, "images": trainer.images_seen} | scores
         maintenance.close()
+
+
+def draw(sampler: Sampler, images_seen: int, path: Path) -> None:
+    """Writes a grid of samples, some of each label."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labels = sampler.label_space.grid(MOST_LABELS)
+    sampler.grid(labels, SAMPLES_OF_LABEL, "random", images_seen).save(path)
 
 
 @click.command()
@@ -65,6 +83,7 @@ def measure(
 @click.option("--count", default=10_000, help="Samples to score.")
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Applies to every config.")
 @click.option("--out", type=click.Path(path_type=Path), help="Append each measurement as a line of JSON.")
+@click.option("--samples", type=click.Path(path_type=Path), help="Folder for a grid of samples at each measurement.")
 def main(
     configs: tuple[Path, ...],
     seconds: tuple[float, ...],
@@ -73,13 +92,14 @@ def main(
     count: int,
     overrides: tuple[str, ...],
     out: Path | None,
+    samples: Path | None,
 ) -> None:
     """Measures each config with each seed and prints the means."""
     torch.set_num_threads(1)
     found: dict[tuple[str, float], list[dict[str, float]]] = defaultdict(list)
     for seed in range(first_seed, first_seed + seeds):
         for config in configs:
-            for scores in measure(config, seed, list(seconds), count, list(overrides)):
+            for scores in measure(config, seed, list(seconds), count, list(overrides), samples):
                 found[str(config), scores["seconds"]].append(scores)
                 line = json.dumps({"config": str(config), "seed": seed, "set": overrides} | scores)
                 click.echo(line)
@@ -87,14 +107,14 @@ def main(
                     with out.open("a", encoding="utf-8") as file:
                         file.write(line + "\n")
     click.echo(
-        "\n| config | CPU seconds | images | label accuracy | distance | (real images) |\n|---|---|---|---|---|---|"
+        "\n| config | CPU seconds | images | label accuracy | distance | precision | recall | (real) |"
+        "\n|---|---|---|---|---|---|---|---|"
     )
     for (name, mark), rows in found.items():
         images = mean(row["images"] for row in rows)
-        accuracy = " ".join(f"{row['label_accuracy']:.3f}" for row in rows)
-        distance = " ".join(f"{row['frechet_distance']:.1f}" for row in rows)
+        shown = " | ".join(" ".join(f"{row[key]:{form}}" for row in rows) for key, form in SHOWN.items())
         real = f"{rows[0]['label_accuracy/real_held_out']:.3f} / {rows[0]['frechet_distance/real_halves']:.1f}"
-        click.echo(f"| `{name}` | {mark:g} | {images:,.0f} | {accuracy} | {distance} | {real} |")
+        click.echo(f"| `{name}` | {mark:g} | {images:,.0f} | {shown} | {real} |")
 
 
 if __name__ == "__main__":

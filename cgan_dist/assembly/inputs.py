@@ -5,6 +5,7 @@ No process group and no GPU is touched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -40,6 +41,7 @@ class Inputs:
     spec: DataSpec
     label_space: LabelSpace
     augment: Pipeline
+    bcr_augment: Pipeline
     precision: str
     balance: Balance | None
     pixels: ImageRange
@@ -82,11 +84,13 @@ def check_inputs(
     check_metrics(config.evaluate.metrics, label_space)
     if rank == 0:
         check_extractors(config.evaluate, label_space)
+    half_range = 1.0 if spec.latents else -PIXEL_RANGES[config.data.pixels].offset
     return Inputs(
         shards=shards,
         spec=spec,
         label_space=label_space,
-        augment=_augment(config.data, spec),
+        augment=_augment(config.data.augment, "data.augment", half_range),
+        bcr_augment=_augment(config.loss.bcr_augment, "loss.bcr_augment", half_range),
         precision=precision,
         balance=balance,
         pixels=pixels,
@@ -111,12 +115,11 @@ def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
     )
 
 
-def _augment(config: DataConfig, spec: DataSpec) -> Pipeline:
-    for number, name in enumerate(config.augment):
-        if name in config.augment[:number]:
-            raise UserError(f"data.augment.{number}: '{name}' is there twice; name each augmentation once.")
-    parts = {name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.augment}
-    return Pipeline(parts, half_range=1.0 if spec.latents else -PIXEL_RANGES[config.pixels].offset)
+def _augment(names: Sequence[str], where: str, half_range: float) -> Pipeline:
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise UserError(f"{where}.{number}: '{name}' is there twice; name each augmentation once.")
+    return Pipeline({name: AUGMENTATIONS.build(name, where, {}) for name in names}, half_range)
 
 
 def _check_memory(config: Config, spec: DataSpec, world_size: int) -> None:

@@ -55,6 +55,7 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
         label_space=inputs.label_space,
         pixels=inputs.pixels,
         augment=inputs.augment,
+        bcr_augment=inputs.bcr_augment,
         image_shape=image_shape(config, inputs.spec),
         levels=networks.levels,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cgan_dist.bounds import BATCH_IMAGES, HOURS, MINUTES
 from cgan_dist.config.schedule import Scheduled, up_to
@@ -12,7 +12,7 @@ from cgan_dist.config.values import Beta, Count, NotNegative, Positive, Section,
 
 
 class LossConfig(Section):
-    """The objective: an adversarial loss and the penalties on the discriminator."""
+    """The objective: an adversarial loss and penalties."""
 
     adversarial: str = "non_saturating"
     """`non_saturating`, `hinge`, `least_squares`, `wasserstein`, `relativistic`, or `package.module:Class`; see
@@ -20,9 +20,16 @@ class LossConfig(Section):
     penalties: dict[str, Scheduled[NotNegative]] = {}
     """Name to weight, e.g. `{r1: 0.3, r2: 0.3}`. `r1`, `r2`: gamma of gamma / 2 times the squared gradient norm at
     reals, at fakes; `r1_approximate`, `r2_approximate`: gamma of the same by a step along noise; `gp`: lambda of the
-    gradient penalty of WGAN-GP; `lecam`: lambda of LeCam's."""
+    gradient penalty of WGAN-GP; `lecam`: lambda of LeCam's; `bcr_real`, `bcr_fake`: lambda of D's consistency under
+    `bcr_augment`, at reals, at fakes; `zcr_d`: lambda of D's consistency under a change of z, and `zcr_g`: lambda of
+    what G gains by showing that change."""
     noise_step: Positive = 0.01
     """How long the step of `r1_approximate` and `r2_approximate` is, in each pixel, in the units of `data.pixels`."""
+    bcr_augment: Annotated[list[str], Field(min_length=1)] = ["flip", "translation"]
+    """How `bcr_real` and `bcr_fake` change the image that D is to judge alike: augmentations as in `data.augment`, each
+    for every image."""
+    zcr_noise: Positive = 0.05
+    """Standard deviation of the normal noise by which `zcr_d` and `zcr_g` change each entry of z."""
     guidance: bool = False
     """Networks with `levels`: D sees each level of reals and fakes mixed with noise, the first ones most (multi-level
     noise guidance, arXiv:2509.24935). See docs/training.md#levels."""

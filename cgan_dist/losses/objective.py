@@ -13,6 +13,7 @@ from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgemen
 from cgan_dist.config.schedule import Scheduled, largest, value_at
 from cgan_dist.losses.adversarial import Adversarial, Terms
 from cgan_dist.losses.approximate_penalties import STEP
+from cgan_dist.losses.consistency_regularization import NEARBY_G, distance
 from cgan_dist.losses.gradient_penalties import Judged
 from cgan_dist.losses.judging import Shown, judge, judge_both
 from cgan_dist.losses.levels import inconsistency
@@ -93,6 +94,7 @@ class Objective:
         view_fake: View = unchanged,
         mix: Tensor | None = None,
         noise: Mapping[str, Tensor] = NOTHING,
+        twins: Mapping[str, Tensor] = NOTHING,
     ) -> tuple[Tensor, Terms]:
         """Loss of D on real and fake images, each judged with their own batch statistics (`judging.judge_both`).
 
@@ -106,6 +108,8 @@ class Objective:
             view_fake: augmentation of the fakes.
             mix: (B,) uniform in [0, 1): where between the fake and the real one `gp` looks.
             noise: (B, C, H, W) standard normal, by the names of `noisy_penalties`.
+            twins: (B, C, H, W) without a graph, before the view: what D is to judge as the real image or the fake, by
+                the names in `consistency_regularization.CONSISTENT`.
 
         Returns:
             Scalar loss, and detached scalars by name (`loss/d`, `logits/real`, ...); without their weights `aux/WAY_d`
@@ -127,7 +131,7 @@ class Objective:
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
         judged = Judged(real, on_real.logits), Judged(fake, on_fake.logits)
-        loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix, noise)
+        loss, penalties = self.penalties.add_to(loss, weights, *judged, look, mix, noise, twins)
         loss, auxiliary = self._plus_auxiliary(loss, "d", condition, weights, {"real": on_real, "fake": on_fake})
         reals, fakes = on_real.logits.detach(), on_fake.logits.detach()
         scalars |= {"loss/d": loss, "logits/real": reals.mean(), "logits/fake": fakes.mean()}
@@ -144,6 +148,7 @@ class Objective:
         view_real: View = unchanged,
         view_fake: View = unchanged,
         levels: int = 1,
+        twin: Tensor | None = None,
     ) -> tuple[Tensor, Terms]:
         """Loss of G; D must be frozen.
 
@@ -152,24 +157,34 @@ class Objective:
             real: (B, C, H, W); looked at only by losses that pair real with fake.
             fake: (B, C, H, W) = G(z, condition), with its graph.
             condition: the one that `fake` was made for.
-            weights: from `weights`; the penalties' are not looked at.
+            weights: from `weights`; of the penalties' that of `zcr_g`.
             view_real: augmentation of the reals.
             view_fake: augmentation of the fakes; gradients pass through it to G.
             levels: L; of more than one, channels are those of the levels, one after another.
+            twin: (B, C, H, W) = G(T(z), condition), with its graph, where `zcr_g` has a weight.
 
         Returns:
-            Scalar loss, and detached scalars by name; `aux/WAY_g` without their weights.
+            Scalar loss, and detached scalars by name; `aux/WAY_g` and `penalty/zcr_g` without their weights.
+
+        Raises:
+            ValueError: if `zcr_g` has a weight and `twin` is missing.
         """
         needs_real = self.adversarial.generator_needs_real
         real_logits = judge(D, Shown(view_real(real)), condition).logits if needs_real else None
         judgement = judge(D, Shown(view_fake(fake)), condition)
         loss, terms = self.adversarial.generator(real_logits, judgement.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
-        scalars |= {"loss/g_adversarial": loss} if self.ways or weights.get("consistency") else {}
+        more = self.ways or weights.get("consistency") or weights.get(NEARBY_G)
+        scalars |= {"loss/g_adversarial": loss} if more else {}
         loss, auxiliary = self._plus_auxiliary(loss, "g", condition, weights, {"generator": judgement})
         if weights.get("consistency"):
             scalars["loss/consistency"] = inconsistency(fake, levels)
             loss = loss + weights["consistency"] * scalars["loss/consistency"]
+        if weights.get(NEARBY_G):
+            if twin is None:
+                raise ValueError("the penalty zcr_g needs the twin of each fake, G(T(z), condition)")
+            scalars[f"penalty/{NEARBY_G}"] = distance(fake, twin)
+            loss = loss - weights[NEARBY_G] * scalars[f"penalty/{NEARBY_G}"]
         return loss, _detached(scalars | {"loss/g": loss} | auxiliary)
 
     def finish_update(self, over_ranks: Callable[[Tensor], Tensor] = lambda own: own) -> None:

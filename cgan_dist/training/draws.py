@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,6 +21,13 @@ Key = tuple[int, int, int]
 """Seed, position and phase."""
 
 
+class Noise(NamedTuple):
+    """In whose phases noise is wanted, of "D" and "G", and its shape for one image."""
+
+    phases: Set[str]
+    shape: Sequence[int]
+
+
 class Drawn(NamedTuple):
     """This rank's rows of what one phase draws.
 
@@ -28,8 +36,9 @@ class Drawn(NamedTuple):
         mix: (B,) in [0, 1); None where no penalty wants it.
         real: parameters of the augmentation of reals, see `Pipeline.draw`.
         fake: of fakes.
-        noise: (B, C, H, W) standard normal, by the names of what wants it in this phase.
+        noise: (B, C, H, W) or (B, Z) standard normal, by the names of what wants it in this phase.
         reals: (B, C, H, W) standard normal, by which real latents are sampled; None where they are not.
+        twins: parameters of another augmentation, by the names of the penalties that want it in this phase.
     """
 
     z: Tensor
@@ -38,6 +47,7 @@ class Drawn(NamedTuple):
     fake: list[Tensor]
     noise: dict[str, Tensor]
     reals: Tensor | None = None
+    twins: Mapping[str, list[Tensor]] = MappingProxyType({})
 
 
 class Draws:
@@ -49,9 +59,9 @@ class Draws:
         mixes: whether a penalty looks between reals and fakes.
         rows: this rank's, of the global batch.
         device: where they are wanted.
-        noisy: names of what wants noise, to the networks in whose phases it does.
-        image_shape: (C, H, W), of the noise.
+        noisy: what wants noise, by name.
         reals_shape: (C, H, W) of reals that are sampled, as latents are of which moments are kept; else null.
+        twins: names of penalties, to the augmentation that they want parameters of in phases of D.
     """
 
     def __init__(
@@ -61,12 +71,12 @@ class Draws:
         mixes: bool,
         rows: slice,
         device: torch.device,
-        noisy: Mapping[str, Set[str]] = MappingProxyType({}),
-        image_shape: Sequence[int] = (),
+        noisy: Mapping[str, Noise] = MappingProxyType({}),
         reals_shape: Sequence[int] | None = None,
+        twins: Mapping[str, Pipeline] = MappingProxyType({}),
     ) -> None:
         self.config, self.augment, self.mixes, self.rows, self.device = config, augment, mixes, rows, device
-        self.noisy, self.image_shape, self.reals_shape = noisy, image_shape, reals_shape
+        self.noisy, self.reals_shape, self.twins = noisy, reals_shape, twins
         # where the CPU is the device, a thread would take from training what it gives to it
         self.thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "draws")
         self._begun: tuple[Key, Future[tuple[Drawn, Parcel]]] | None = None
@@ -91,35 +101,37 @@ class Draws:
             return self._drawn(*key)
         self._begun = None
         drawn, parcel = begun[1].result() if begun is not None and begun[0] == key else self._packed(*key)
-        z, *others = parcel.to(self.device)
-        mix = others.pop(0) if drawn.mix is not None else None
-        reals = others.pop(0) if drawn.reals is not None else None
-        real, fake = others[: len(drawn.real)], others[len(drawn.real) : len(drawn.real) + len(drawn.fake)]
-        noise = dict(zip(drawn.noise, others[len(real) + len(fake) :], strict=True))
-        return Drawn(z, mix, real, fake, noise, reals)
+        there = iter(parcel.to(self.device))
+        return Drawn(
+            z=next(there),
+            mix=None if drawn.mix is None else next(there),
+            reals=None if drawn.reals is None else next(there),
+            real=[next(there) for _ in drawn.real],
+            fake=[next(there) for _ in drawn.fake],
+            noise={name: next(there) for name in drawn.noise},
+            twins={name: [next(there) for _ in parameters] for name, parameters in drawn.twins.items()},
+        )
 
     def _packed(self, seed: int, position: int, phase: int) -> tuple[Drawn, Parcel]:
         drawn = self._drawn(seed, position, phase)
         some = [tensor for tensor in (drawn.mix, drawn.reals) if tensor is not None]
-        tensors = [drawn.z, *some, *drawn.real, *drawn.fake, *drawn.noise.values()]
+        tensors = [drawn.z, *some, *drawn.real, *drawn.fake, *drawn.noise.values(), *chain(*drawn.twins.values())]
         return drawn, Parcel(tensors, pin_memory=self.device.type == "cuda")
 
     def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
-        key, reals = (seed, position, phase), self.reals_shape
+        key, reals, net = (seed, position, phase), self.reals_shape, self.config.train.plan[phase]
         return Drawn(
             z=self._latents(seed, position, phase),
             mix=self._mix(seed, position, phase) if self.mixes else None,
             real=self._parameters("real", seed, position, phase),
             fake=self._parameters("fake", seed, position, phase),
-            noise={name: self._noise(name, key, self.image_shape) for name in self._noisy_in(phase)},
+            noise={name: self._noise(name, key, of.shape) for name, of in self.noisy.items() if net in of.phases},
             reals=None if reals is None else self._noise("moments", key, reals),
+            twins={name: self._twins(name, key) for name in self.twins if net == "D"},
         )
 
-    def _noisy_in(self, phase: int) -> Sequence[str]:
-        return [name for name, phases in self.noisy.items() if self.config.train.plan[phase] in phases]
-
     def _noise(self, name: str, key: Key, shape: Sequence[int]) -> Tensor:
-        """(B, C, H, W), each row by a key of its own, so that a rank need not draw those of others to come to it."""
+        """(B, *shape), each row by a key of its own, so that a rank need not draw those of others to come to it."""
         rows = range(self.rows.start, self.rows.stop)
         generators = (torch_generator(key[0], name, *key[1:], row) for row in rows)
         return torch.stack([torch.randn(*shape, generator=generator) for generator in generators])
@@ -145,3 +157,9 @@ class Draws:
         probability = value_at(self.config.data.augment_probability, position)
         size = self.config.train.batch_size
         return [rows[self.rows] for rows in self.augment.draw(seed, f"{images} {phase}", position, size, probability)]
+
+    def _twins(self, name: str, key: Key) -> list[Tensor]:
+        """Of the augmentation that a penalty compares an image under."""
+        seed, position, phase = key
+        drawn = self.twins[name].draw(seed, f"{name} {phase}", position, self.config.train.batch_size)
+        return [rows[self.rows] for rows in drawn]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -20,14 +20,19 @@ from cgan_dist.config.schedule import value_at
 from cgan_dist.data.batch import Batch
 from cgan_dist.data.pixels import ImageRange
 from cgan_dist.distributed.gradients import frozen, gradient_sync, reduce_rows
+from cgan_dist.losses.adversarial import Terms
+from cgan_dist.losses.consistency_regularization import AUGMENTED, NEARBY_D, NEARBY_G, nearby
 from cgan_dist.losses.objective import Objective, View
 from cgan_dist.models.spectral_norm import PowerIteration
-from cgan_dist.training.draws import Draws
+from cgan_dist.training.draws import Draws, Noise
 from cgan_dist.training.ema import Ema
 from cgan_dist.training.guard import KeptBuffers, spread_nonfinite
 from cgan_dist.training.levels import Levels
 from cgan_dist.training.meter import Meter
 from cgan_dist.training.optimizer import NetworkOptimizer
+
+NEARBY = "nearby z"
+"""Name of the noise that moves z."""
 
 
 class Micro(NamedTuple):
@@ -40,7 +45,8 @@ class Micro(NamedTuple):
         mix: (B,) in [0, 1), where between real and fake a penalty looks; None where none does.
         view_real: what D is shown of reals.
         view_fake: what D is shown of fakes.
-        noise: (B, C, H, W) each, by the names of the penalties that want it.
+        noise: (B, C, H, W) each, by the names of the penalties that want it, and (B, Z) that moves z.
+        twins: what penalties compare a real or a fake image with, by their names.
     """
 
     real: Tensor
@@ -50,6 +56,7 @@ class Micro(NamedTuple):
     view_real: View
     view_fake: View
     noise: dict[str, Tensor]
+    twins: dict[str, View]
 
 
 @dataclass(kw_only=True)
@@ -61,6 +68,7 @@ class TrainStep:
         discriminator: likewise.
         ema: of the generator.
         augment: of what D is shown.
+        bcr_augment: of what D is to judge as the image itself.
         image_shape: (C, H, W) of a picture.
         levels: how many levels of it D judges.
         meter: collects scalars, on the device.
@@ -81,6 +89,7 @@ class TrainStep:
     label_space: LabelSpace
     pixels: ImageRange
     augment: Pipeline
+    bcr_augment: Pipeline
     image_shape: tuple[int, ...]
     levels: Levels = Levels()
     meter: Meter = field(default_factory=Meter)
@@ -111,8 +120,8 @@ class TrainStep:
             own,
             self.accelerator.device,
             self._noise_of_phases(),
-            (self.levels.count * self.image_shape[0], *self.image_shape[1:]),
             self.image_shape if self.pixels.needs_draw else None,
+            dict.fromkeys(self.objective.penalties.augmented, self.bcr_augment),
         )
 
     def iterate(self, batches: Iterator[Batch], images_seen: int) -> None:
@@ -148,20 +157,13 @@ class TrainStep:
         """
         self.kept.keep()
         averages = self.objective.state()
-        phase = self.config.train.plan.index("D")
-        real, condition, z, mix, view_real, view_fake, noise = self._micro_batches(batch, 0, phase)[0]
-        with torch.no_grad():
-            fake = self.levels.of_fakes(self.raw_generator, z, condition)
+        plan = self.config.train.plan
+        of_d, of_g = (self._micro_batches(batch, 0, phase)[0] for phase in (plan.index("D"), plan.index("G")))
         weights = self.objective.weights(0, 0)
-        loss, _ = self.objective.discriminator(
-            self.discriminator, real, fake, condition, weights, view_real, view_fake, mix, noise
-        )
+        loss, _ = self._loss_of_d(of_d, weights)
         self.optimizer_d.backward(loss)
         with frozen(self.raw_discriminator):
-            fake = self.levels.of_fakes(self.generator, z, condition)
-            loss, _ = self.objective.generator(
-                self.raw_discriminator, real, fake, condition, weights, view_real, view_fake, self.levels.count
-            )
+            loss, _ = self._loss_of_g(of_g, weights)
             self.optimizer_g.backward(loss)
         self.generator.zero_grad(set_to_none=True)
         self.discriminator.zero_grad(set_to_none=True)
@@ -174,15 +176,10 @@ class TrainStep:
         Returns:
             1 if the update was skipped, see `NetworkOptimizer.step`.
         """
-        G, D = self.raw_generator, self.discriminator
         weights = self.objective.weights(position, position // self.config.train.batch_size)
-        for number, (real, condition, z, mix, view_real, view_fake, noise) in enumerate(micro_batches, start=1):
-            with torch.no_grad():
-                fake = self.levels.of_fakes(G, z, condition)
-            with gradient_sync(self.accelerator, D, when=number == self.rounds):
-                loss, scalars = self.objective.discriminator(
-                    D, real, fake, condition, weights, view_real, view_fake, mix, noise
-                )
+        for number, micro in enumerate(micro_batches, start=1):
+            with gradient_sync(self.accelerator, self.discriminator, when=number == self.rounds):
+                loss, scalars = self._loss_of_d(micro, weights)
                 self.optimizer_d.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
@@ -197,12 +194,9 @@ class TrainStep:
         """
         G, D = self.generator, self.raw_discriminator
         weights = self.objective.weights(position, update=0)
-        for number, (real, condition, z, _, view_real, view_fake, _) in enumerate(micro_batches, start=1):
+        for number, micro in enumerate(micro_batches, start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
-                fake = self.levels.of_fakes(G, z, condition)
-                loss, scalars = self.objective.generator(
-                    D, real, fake, condition, weights, view_real, view_fake, self.levels.count
-                )
+                loss, scalars = self._loss_of_g(micro, weights)
                 self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
@@ -211,6 +205,31 @@ class TrainStep:
     def skipped_in_a_row(self) -> dict[str, Tensor]:
         """By the network's name, how many of its last updates were skipped; scalars on the device."""
         return {name: optimizer.skips[1] for name, optimizer in self.optimizers.items()}
+
+    def _loss_of_d(self, micro: Micro, weights: Mapping[str, float]) -> tuple[Tensor, Terms]:
+        with torch.no_grad():
+            fake = self.levels.of_fakes(self.raw_generator, micro.z, micro.condition)
+            images = {"real": micro.real, "fake": fake}
+            twins = {name: view(images[AUGMENTED[name]]) for name, view in micro.twins.items() if weights.get(name)}
+            if weights.get(NEARBY_D):
+                twins[NEARBY_D] = self._of_nearby(self.raw_generator, micro)
+        views = micro.view_real, micro.view_fake
+        return self.objective.discriminator(
+            self.discriminator, micro.real, fake, micro.condition, weights, *views, micro.mix, micro.noise, twins
+        )
+
+    def _loss_of_g(self, micro: Micro, weights: Mapping[str, float]) -> tuple[Tensor, Terms]:
+        fake = self.levels.of_fakes(self.generator, micro.z, micro.condition)
+        twin = self._of_nearby(self.generator, micro) if weights.get(NEARBY_G) else None
+        views, levels = (micro.view_real, micro.view_fake), self.levels.count
+        return self.objective.generator(
+            self.raw_discriminator, micro.real, fake, micro.condition, weights, *views, levels, twin
+        )
+
+    def _of_nearby(self, G: nn.Module, micro: Micro) -> Tensor:
+        """The fakes of z a little way off, under the same condition."""
+        z = nearby(micro.z, micro.noise[NEARBY], self.config.loss.zcr_noise)
+        return self.levels.of_fakes(G, z, micro.condition)
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()
@@ -232,26 +251,27 @@ class TrainStep:
             images_seen, phase = images_seen + self.images_per_iteration, 0
         self.draws.begin(self.seed, self._position(images_seen, phase), phase)
 
-    def _noise_of_phases(self) -> dict[str, set[str]]:
-        """Names of what wants noise, and in whose phases."""
+    def _noise_of_phases(self) -> dict[str, Noise]:
+        """What wants noise, by name."""
+        shape = self.levels.count * self.image_shape[0], *self.image_shape[1:]
         pairs = "GD" if self.objective.adversarial.generator_needs_real else "D"
-        guidance = {"guidance_real": set(pairs), "guidance_fake": {"G", "D"}} if self.levels.guidance else {}
-        return {name: {"D"} for name in self.objective.noisy_penalties} | guidance
+        phases = dict.fromkeys(self.objective.noisy_penalties, "D")
+        phases |= {"guidance_real": pairs, "guidance_fake": "GD"} if self.levels.guidance else {}
+        found = {name: Noise(set(nets), shape) for name, nets in phases.items()}
+        of_z = Noise(set(self.objective.penalties.nearby), [self.config.generator.latent_dim])
+        return found | ({NEARBY: of_z} if of_z.phases else {})
 
     def _views(self, of: str, parameters: list[Tensor], noise: dict[str, Tensor]) -> list[View]:
         """One augmentation with its parameters, and the noise of the guidance, per micro-batch."""
-        count = self.share // self.rounds
         own = noise.pop(f"guidance_{of}", None)
         noises = [None] * self.rounds if own is None else own.chunk(self.rounds)
-        return [
-            partial(
-                self.levels.shown,
-                augment=self.augment,
-                parameters=self.augment.slice(parameters, number * count, count),
-                noise=part,
-            )
-            for number, part in enumerate(noises)
-        ]
+        return [self._view(self.augment, parameters, *numbered) for numbered in enumerate(noises)]
+
+    def _view(self, augment: Pipeline, parameters: list[Tensor], number: int, noise: Tensor | None = None) -> View:
+        """An augmentation with the parameters of one micro-batch."""
+        count = self.share // self.rounds
+        own = augment.slice(parameters, number * count, count)
+        return partial(self.levels.shown, augment=augment, parameters=own, noise=noise)
 
     def _micro_batches(self, batch: Batch, position: int, phase: int) -> list[Micro]:
         drawn = self.draws.take(self.seed, position, phase)
@@ -263,4 +283,8 @@ class TrainStep:
         views = [self._views(of, parameters, left) for of, parameters in (("real", drawn.real), ("fake", drawn.fake))]
         noises = [tensor.chunk(self.rounds) for tensor in left.values()]
         noise = [dict(zip(left, own, strict=True)) for own in zip(*noises, strict=True)] or [{}] * self.rounds
-        return [Micro(*micro) for micro in zip(*parts, mix, *views, noise, strict=True)]
+        twins = [
+            {name: self._view(self.bcr_augment, parameters, number) for name, parameters in drawn.twins.items()}
+            for number in range(self.rounds)
+        ]
+        return [Micro(*micro) for micro in zip(*parts, mix, *views, noise, twins, strict=True)]

@@ -52,7 +52,7 @@ G_WAYS = ("concat", "embedding", "film")
 D_WAYS = ("channels", "embedding_channels", "projection", "channels, auxiliary")
 D_WAYS_OF_CLASSES = ("projection, d2d_ce", "multi_hinge")
 PRECISIONS = ("no", "bf16", "fp16")
-ALL_PENALTIES = "loss.penalties={r1: 1.0, r2: 1.0, gp: 1.0, lecam: 0.1, r1_approximate: 0.1, r2_approximate: 0.1}"
+ALL_PENALTIES = f"loss.penalties={{{', '.join(f'{name}: 0.1' for name in PENALTIES)}}}"
 ALL_AUGMENTATIONS = ("data.augment=[color, translation, cutout, flip]", "data.augment_probability=0.5")
 BY_ROWS = ("optim.tables=rows", "conditioning.discriminator=[channels, projection]")
 FOURIER = (

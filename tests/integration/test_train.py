@@ -167,11 +167,21 @@ def test_diverged_weights_are_never_saved(cli: Cli, config_file: Path, tmp_path:
         assert all(torch.isfinite(v).all() for net in ("generator", "ema") for v in checkpoint.tensors(net).values())
 
 
-def test_augmented_training_resumes_exactly(cli: Cli, config_file: Path, tmp_path: Path) -> None:
-    augment = "data.augment=[flip, translation, cutout, color]"
-    assert cli("train", "--config", config_file, augment, "run.name=parts").exit_code == 0
-    assert cli("train", "--config", config_file, augment, "run.name=parts", "train.total_images=96").exit_code == 0
-    assert cli("train", "--config", config_file, augment, "run.name=whole", "train.total_images=96").exit_code == 0
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        ["data.augment=[flip, translation, cutout, color]"],
+        [
+            "loss.penalties={bcr_real: 1, bcr_fake: 1, zcr_d: 1, zcr_g: 1}",
+            "train.micro_batch=4",
+        ],
+    ],
+    ids=["augmentation", "twins"],
+)
+def test_what_is_drawn_for_d_resumes_exactly(cli: Cli, config_file: Path, tmp_path: Path, drawn: list[str]) -> None:
+    assert cli("train", "--config", config_file, *drawn, "run.name=parts").exit_code == 0
+    assert cli("train", "--config", config_file, *drawn, "run.name=parts", "train.total_images=96").exit_code == 0
+    assert cli("train", "--config", config_file, *drawn, "run.name=whole", "train.total_images=96").exit_code == 0
     parts, whole = (find_checkpoint(tmp_path / "runs" / name).tensors("generator") for name in ("parts", "whole"))
     assert all(torch.equal(parts[key], whole[key]) for key in whole)
 

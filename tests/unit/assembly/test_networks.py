@@ -30,7 +30,7 @@ PLAIN_RESNET = {"name": "resnet", "args": {"width": 4, "spectral": False}}
 
 
 @pytest.mark.parametrize("loss", ["wasserstein", "cgan_dist.losses.adversarial:Wasserstein"])
-@pytest.mark.parametrize("penalties", [{}, {"gp": 0}, {"lecam": 1}])
+@pytest.mark.parametrize("penalties", [{}, {"gp": 0}, {"lecam": 1}, {"bcr_real": 1, "zcr_d": 1}])
 @pytest.mark.parametrize("discriminator", [{}, PLAIN_RESNET])
 def test_wasserstein_without_anything_that_holds_the_slope_of_d_is_refused(
     loss: str, penalties: dict[str, float], discriminator: dict[str, Any]

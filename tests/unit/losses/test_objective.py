@@ -164,8 +164,25 @@ def test_an_objective_without_memory_saves_nothing_and_takes_anything() -> None:
 def test_it_says_what_it_needs(penalties: dict[str, float], gradients: list[str], mix: bool, noisy: list[str]) -> None:
     objective = Objective(Hinge(), penalties)
     assert objective.noisy_penalties == noisy
+    assert objective.penalties.augmented == []
+    assert objective.penalties.nearby == ""
     assert objective.gradient_penalties == gradients
     assert objective.needs_mix == mix
+
+
+@pytest.mark.parametrize(
+    ("penalties", "augmented", "nearby"),
+    [
+        ({"bcr_real": 1.0, "zcr_g": 1.0}, ["bcr_real"], "G"),
+        ({"bcr_fake": 1.0, "bcr_real": 1.0, "zcr_d": 1.0, "zcr_g": 1.0}, ["bcr_real", "bcr_fake"], "DG"),
+        ({"bcr_fake": 0.0, "zcr_d": 1.0, "zcr_g": 0.0}, [], "D"),
+    ],
+)
+def test_it_says_what_twins_it_needs(penalties: dict[str, float], augmented: list[str], nearby: str) -> None:
+    objective = Objective(Hinge(), penalties)
+    assert objective.penalties.augmented == augmented
+    assert objective.penalties.nearby == nearby
+    assert objective.gradient_penalties == objective.noisy_penalties == []
 
 
 def test_what_is_a_step_away_is_shown_as_the_image_is() -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cgan_dist.config.schedule import Schedule
 from cgan_dist.errors import UserError
+from cgan_dist.losses.consistency_regularization import CONSISTENT
 from cgan_dist.losses.gradient_penalties import Judged
 from cgan_dist.losses.penalties import PENALTIES, Penalties
 from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
@@ -14,6 +15,7 @@ from tests.unit.losses.quadratic import CONDITION, Quadratic, pictures
 ZERO = torch.zeros((), dtype=torch.float64)
 MIX = torch.tensor([0.1, 0.5, 0.9])
 NOISE = {name: pictures(seed) for name, seed in (("r1_approximate", 5), ("r2_approximate", 6))}
+TWINS = {name: pictures(seed) for seed, name in enumerate(CONSISTENT, start=7)}
 
 
 def added(penalties: Penalties, weights: dict[str, float], D: Quadratic, mix: Tensor | None = MIX) -> dict[str, Tensor]:
@@ -23,7 +25,7 @@ def added(penalties: Penalties, weights: dict[str, float], D: Quadratic, mix: Te
     def look(images: Tensor, of: str, twice: bool) -> Tensor:
         return D(images, CONDITION).logits
 
-    loss, scalars = penalties.add_to(ZERO, weights, *judged, look, mix, NOISE)
+    loss, scalars = penalties.add_to(ZERO, weights, *judged, look, mix, NOISE, TWINS)
     return {"sum": loss} | scalars
 
 
@@ -53,6 +55,7 @@ def test_each_term_is_its_papers(name: str) -> None:
 
 def test_terms_add_up() -> None:
     D, weights = Quadratic(), {"r1": 0.5, "r2": 0.25, "gp": 10.0, "r1_approximate": 0.7, "lecam": 2.0}
+    weights |= dict.fromkeys(CONSISTENT, 0.3)
     together = Penalties(weights)
     alone = [Penalties({name: weight}) for name, weight in weights.items()]
     for penalties in (together, *alone):
@@ -67,7 +70,8 @@ def test_terms_add_up() -> None:
 
 def test_lazy_penalties_come_every_so_many_updates_so_many_times_as_heavy() -> None:
     """Karras et al. 2020 (arXiv:1912.04958), appendix B; what needs no second derivative is never lazy."""
-    always = {"r1_approximate": 0.1, "r2_approximate": 0.2, "lecam": 0.1}
+    always = {"r1_approximate": 0.1, "r2_approximate": 0.2, "lecam": 0.1, "zcr_g": 0.5}
+    always |= dict.fromkeys(CONSISTENT, 0.3)
     penalties = Penalties({"r1": 0.3, "r2": 0.5, "gp": 10.0, **always}, lazy_updates=4)
     for update in range(9):
         turn = 4 if update in (0, 4, 8) else 0

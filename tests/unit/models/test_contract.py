@@ -14,7 +14,11 @@ from cgan_dist.conditioning.discriminator import DISCRIMINATOR_WAYS
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWays, Judgement
 from cgan_dist.conditioning.generator import GENERATOR_WAYS
 from cgan_dist.conditioning.generator.base import GeneratorWays
+from cgan_dist.distributed.gradients import frozen
+from cgan_dist.losses.adversarial import NonSaturating
+from cgan_dist.losses.consistency_regularization import CONSISTENT, nearby
 from cgan_dist.losses.gradient_penalties import gradient_penalty
+from cgan_dist.losses.objective import Objective
 from cgan_dist.losses.second_derivative import second_derivative
 from cgan_dist.models import DISCRIMINATORS, GENERATORS
 
@@ -212,6 +216,28 @@ def test_penalties_reach_all_parameters_that_see_the_image(network: str, size: i
         assert all(penalty > 0 for penalty in penalties)
         (sum(penalties) + (logits[0] - logits[1].square()).mean()).backward()
         update(D)
+
+
+@pytest.mark.parametrize(("network", "size"), PLACES)
+@pytest.mark.parametrize("space", [*LAYOUTS, "none"])
+def test_consistency_reaches_all_parameters(network: str, size: int, space: str) -> None:
+    layout = LAYOUTS.get(space, Layout())
+    G = build_generator(network, size, layout, ["concat", "film"] if layout.width else [])
+    D = build_discriminator(network, size, layout, ["channels", "projection"] if layout.width else [])
+    objective = Objective(NonSaturating(), dict.fromkeys([*CONSISTENT, "zcr_g"], 1.0))
+    z, noise, condition = torch.randn(BATCH, LATENT_DIM), torch.randn(BATCH, LATENT_DIM), condition_for(layout)
+    real, weights = torch.randn(BATCH, 2, size, size), objective.weights(0, 0)
+    for update in (descend, check_gradients):
+        fake, twin = G(z, condition), G(nearby(z, noise, 0.5), condition)
+        twins = {"bcr_real": real.flip(3), "bcr_fake": fake.detach().flip(3), "zcr_d": twin.detach()}
+        loss, scalars = objective.discriminator(D, real, fake, condition, weights, twins=twins)
+        loss.backward()
+        update(D)
+        with frozen(D):
+            loss, of_g = objective.generator(D, real, fake, condition, weights, twin=twin)
+        loss.backward()
+        update(G)
+        assert all((scalars | of_g)[f"penalty/{name}"] > 0 for name in objective.penalties.names)
 
 
 @pytest.mark.parametrize(("network", "size"), PLACES)

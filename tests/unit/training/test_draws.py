@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from cgan_dist.assembly.inputs import check_inputs
 from cgan_dist.config.document import Config
 from cgan_dist.randomness import draw_latent, torch_generator
 from cgan_dist.training import draws as module
-from cgan_dist.training.draws import Drawn, Draws
+from cgan_dist.training.draws import Drawn, Draws, Noise
 from tests.unit.training.test_step import ConfigMaker, make_step, numbered_batches, parameters
 
 OPTIONS = [
@@ -25,13 +26,14 @@ OPTIONS = [
     "data.augment_probability={start: 0.1, end: 0.9, end_images: 64, shape: linear}",
 ]
 SIZE = 8
-NOISY = {"r1_approximate": {"D"}, "r2_approximate": {"D"}}
+NOISY = {name: Noise({"D"}, (1, 8, 8)) for name in ("r1_approximate", "r2_approximate")} | {"z": Noise({"G"}, [5])}
+TWINS = ("bcr_real", "bcr_fake")
 
 
 def make_draws(config: Config, rank: int = 0, ranks: int = 1, device: str = "cpu", ahead: bool = False) -> Draws:
     share = SIZE // ranks
     rows, augment = slice(rank * share, (rank + 1) * share), check_inputs(config, 1, 0).augment
-    draws = Draws(config, augment, True, rows, torch.device(device), NOISY, (1, 8, 8))
+    draws = Draws(config, augment, True, rows, torch.device(device), NOISY, twins=dict.fromkeys(TWINS, augment))
     if ahead:
         draws.thread = ThreadPoolExecutor(1, "draws")
     return draws
@@ -39,11 +41,12 @@ def make_draws(config: Config, rank: int = 0, ranks: int = 1, device: str = "cpu
 
 def flat(drawn: Drawn) -> list[Tensor]:
     assert drawn.mix is not None
-    return [drawn.z, drawn.mix, *drawn.real, *drawn.fake, *drawn.noise.values()]
+    return [drawn.z, drawn.mix, *drawn.real, *drawn.fake, *drawn.noise.values(), *chain(*drawn.twins.values())]
 
 
 def assert_same(one: Drawn, other: Drawn) -> None:
-    assert [len(part) for part in (one.real, one.fake)] == [len(part) for part in (other.real, other.fake)]
+    for part in ("real", "fake", "noise", "twins"):
+        assert len(getattr(one, part)) == len(getattr(other, part))
     for ours, theirs in zip(flat(one), flat(other), strict=True):
         assert ours.dtype == theirs.dtype
         assert torch.equal(ours, theirs)
@@ -58,12 +61,19 @@ def test_each_number_is_drawn_for_the_global_batch_by_its_key(
     ranks = [make_draws(config, rank, 4, ahead=ahead) for rank in range(4)]
     seed, position, phase = 3, 32, 2
     parts = [flat(draws.take(seed, position, phase)) for draws in ranks]
-    z, mix, *augmentation, at_reals, at_fakes = (torch.cat(part) for part in zip(*parts, strict=True))
+    z, mix, *others = (torch.cat(part) for part in zip(*parts, strict=True))
+    augmentation, (at_reals, at_fakes), twins = others[:6], others[6:8], others[8:]
     keys = [("r1_approximate", position, phase, row) for row in range(SIZE)]
     assert torch.equal(at_reals, torch.stack([torch.randn(1, 8, 8, generator=torch_generator(seed, *k)) for k in keys]))
     assert at_fakes.shape == at_reals.shape
     assert not torch.equal(at_fakes, at_reals)
-    assert not ranks[0].take(seed, position, 0).noise  # G's phase
+    of_g = torch.cat([draws.take(seed, position, 0).noise["z"] for draws in ranks])
+    by_row = [torch.randn(5, generator=torch_generator(seed, "z", position, 0, row)) for row in range(SIZE)]
+    assert torch.equal(of_g, torch.stack(by_row))
+    assert set(ranks[0].take(seed, position, 0).noise) == {"z"}
+    assert not ranks[0].take(seed, position, 0).twins
+    every = [rows for name in TWINS for rows in ranks[0].augment.draw(seed, f"{name} {phase}", position, SIZE)]
+    assert all(torch.equal(*pair) for pair in zip(twins, every, strict=True))
     key = (position,) if share_z else (position, phase)
     assert torch.equal(z, draw_latent((SIZE, 8), "uniform", torch_generator(seed, "latent", *key)))
     assert torch.equal(mix, torch.rand(SIZE, generator=torch_generator(seed, "mix", position, phase)))

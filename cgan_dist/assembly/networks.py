@@ -59,7 +59,9 @@ def build_networks(config: Config, spec: DataSpec, label_space: LabelSpace) -> N
         generator, discriminator, d_ways = _both(config, spec, label_space)
     adversarial = ADVERSARIAL.build(config.loss.adversarial, "loss.adversarial", {})
     loss = config.loss
-    objective = Objective(adversarial, loss.penalties, loss.lazy_updates, d_ways, loss.noise_step, loss.consistency)
+    objective = Objective(
+        adversarial, loss.penalties, loss.lazy_updates, d_ways, loss.noise_step, loss.consistency, loss.top_k
+    )
     levels = levels_of(generator, discriminator, loss.guidance, largest(loss.consistency) > 0)
     _check_slope(config.discriminator.name, discriminator, objective)
     check_parts(config.optim, {"generator": generator, "discriminator": discriminator})

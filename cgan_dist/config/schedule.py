@@ -92,3 +92,8 @@ def value_at(scheduled: Scheduled[float], images_seen: int) -> float:
 def largest(scheduled: Scheduled[float]) -> float:
     """The largest value that a number or a schedule ever has."""
     return max(scheduled.start, scheduled.end) if isinstance(scheduled, Schedule) else float(scheduled)
+
+
+def smallest(scheduled: Scheduled[float]) -> float:
+    """The smallest value that a number or a schedule ever has."""
+    return min(scheduled.start, scheduled.end) if isinstance(scheduled, Schedule) else float(scheduled)

@@ -8,11 +8,11 @@ from pydantic import Field, field_validator, model_validator
 
 from cgan_dist.bounds import BATCH_IMAGES, HOURS, MINUTES
 from cgan_dist.config.schedule import Scheduled, up_to
-from cgan_dist.config.values import Beta, Count, NotNegative, Positive, Section, WholeNumber
+from cgan_dist.config.values import Beta, Count, NotNegative, Positive, PositiveShare, Section, WholeNumber
 
 
 class LossConfig(Section):
-    """The objective: an adversarial loss and penalties."""
+    """The objective: an adversarial loss, penalties, and what of a batch counts."""
 
     adversarial: str = "non_saturating"
     """`non_saturating`, `hinge`, `least_squares`, `wasserstein`, `relativistic`, or `package.module:Class`; see
@@ -30,6 +30,9 @@ class LossConfig(Section):
     for every image."""
     zcr_noise: Positive = 0.05
     """Standard deviation of the normal noise by which `zcr_d` and `zcr_g` change each entry of z."""
+    top_k: Scheduled[PositiveShare] = 1.0
+    """The share of a global batch's fakes that count in G's adversarial loss: those that D finds most real (Sinha et
+    al. 2020, arXiv:2002.06224). 1: all."""
     guidance: bool = False
     """Networks with `levels`: D sees each level of reals and fakes mixed with noise, the first ones most (multi-level
     noise guidance, arXiv:2509.24935). See docs/training.md#levels."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Judgement, Role
-from cgan_dist.config.schedule import Scheduled, largest, value_at
+from cgan_dist.config.schedule import Scheduled, largest, smallest, value_at
 from cgan_dist.losses.adversarial import Adversarial, Terms
 from cgan_dist.losses.approximate_penalties import STEP
 from cgan_dist.losses.consistency_regularization import NEARBY_G, distance
@@ -18,6 +18,7 @@ from cgan_dist.losses.gradient_penalties import Judged
 from cgan_dist.losses.judging import Shown, judge, judge_both
 from cgan_dist.losses.levels import inconsistency
 from cgan_dist.losses.penalties import Penalties
+from cgan_dist.losses.top_k import AmongAll, top_k_loss
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 View = Callable[[Tensor], Tensor]
@@ -39,6 +40,7 @@ class Objective:
         ways: of D, by name; those that have a loss give it on their readings.
         noise_step: of the approximate penalties.
         consistency: weight in G's loss of the distance between the levels that it shows of a picture.
+        top_k: the share of the global batch's fakes that count in G's adversarial loss.
 
     Raises:
         UserError: for an unknown penalty, with the close match.
@@ -52,10 +54,11 @@ class Objective:
         ways: Mapping[str, DiscriminatorWay] | None = None,
         noise_step: float = STEP,
         consistency: Scheduled[float] = 0.0,
+        top_k: Scheduled[float] = 1.0,
     ) -> None:
         self.adversarial = adversarial
         self.penalties = Penalties(penalties, lazy_updates, noise_step)
-        self.consistency = consistency
+        self.consistency, self.top_k = consistency, top_k
         self.ways = {name: way for name, way in (ways or {}).items() if type(way).loss is not DiscriminatorWay.loss}
 
     @property
@@ -76,11 +79,13 @@ class Objective:
     def weights(self, images_seen: int, update: int) -> dict[str, float]:
         """All weights of one update: of penalties by name, see `Penalties.weights`, of ways' losses by `aux/NAME`.
 
-        `consistency` is there where it ever weighs something.
+        `consistency` is there where it ever weighs something, and the share `top_k` where it is ever below 1.
         """
         auxiliary = {f"aux/{name}": value_at(way.weight, images_seen) for name, way in self.ways.items()}
         if largest(self.consistency) > 0:
             auxiliary["consistency"] = value_at(self.consistency, images_seen)
+        if smallest(self.top_k) < 1:
+            auxiliary["top_k"] = value_at(self.top_k, images_seen)
         return self.penalties.weights(images_seen, update) | auxiliary
 
     def discriminator(
@@ -149,6 +154,7 @@ class Objective:
         view_fake: View = unchanged,
         levels: int = 1,
         twin: Tensor | None = None,
+        among_all: AmongAll | None = None,
     ) -> tuple[Tensor, Terms]:
         """Loss of G; D must be frozen.
 
@@ -162,6 +168,7 @@ class Objective:
             view_fake: augmentation of the fakes; gradients pass through it to G.
             levels: L; of more than one, channels are those of the levels, one after another.
             twin: (B, C, H, W) = G(T(z), condition), with its graph, where `zcr_g` has a weight.
+            among_all: knows the logits of the rest of the global batch; without it `top_k` is not looked at.
 
         Returns:
             Scalar loss, and detached scalars by name; `aux/WAY_g` and `penalty/zcr_g` without their weights.
@@ -169,10 +176,11 @@ class Objective:
         Raises:
             ValueError: if `zcr_g` has a weight and `twin` is missing.
         """
-        needs_real = self.adversarial.generator_needs_real
-        real_logits = judge(D, Shown(view_real(real)), condition).logits if needs_real else None
-        judgement = judge(D, Shown(view_fake(fake)), condition)
-        loss, terms = self.adversarial.generator(real_logits, judgement.logits)
+        real_logits, judgement = self.judge_for_generator(D, real, fake, condition, view_real, view_fake)
+        if among_all is not None:
+            loss, terms = top_k_loss(self.adversarial, real_logits, judgement.logits, weights["top_k"], among_all)
+        else:
+            loss, terms = self.adversarial.generator(real_logits, judgement.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         more = self.ways or weights.get("consistency") or weights.get(NEARBY_G)
         scalars |= {"loss/g_adversarial": loss} if more else {}
@@ -186,6 +194,17 @@ class Objective:
             scalars[f"penalty/{NEARBY_G}"] = distance(fake, twin)
             loss = loss - weights[NEARBY_G] * scalars[f"penalty/{NEARBY_G}"]
         return loss, _detached(scalars | {"loss/g": loss} | auxiliary)
+
+    def judge_for_generator(
+        self, D: nn.Module, real: Tensor, fake: Tensor, condition: Condition, view_real: View, view_fake: View
+    ) -> tuple[Tensor | None, Judgement]:
+        """What G's loss looks at: (B,) logits of reals if the loss pairs them, and D's judgement of fakes.
+
+        The arguments are those of `generator`.
+        """
+        needs_real = self.adversarial.generator_needs_real
+        real_logits = judge(D, Shown(view_real(real)), condition).logits if needs_real else None
+        return real_logits, judge(D, Shown(view_fake(fake)), condition)
 
     def finish_update(self, over_ranks: Callable[[Tensor], Tensor] = lambda own: own) -> None:
         """Ends an update of D, after its last micro-batch; every rank calls it.

@@ -23,7 +23,9 @@ from cgan_dist.distributed.gradients import frozen, gradient_sync, reduce_rows
 from cgan_dist.losses.adversarial import Terms
 from cgan_dist.losses.consistency_regularization import AUGMENTED, NEARBY_D, NEARBY_G, nearby
 from cgan_dist.losses.objective import Objective, View
+from cgan_dist.losses.top_k import AmongAll
 from cgan_dist.models.spectral_norm import PowerIteration
+from cgan_dist.training.all_logits import all_logits
 from cgan_dist.training.draws import Draws, Noise
 from cgan_dist.training.ema import Ema
 from cgan_dist.training.guard import KeptBuffers, spread_nonfinite
@@ -194,9 +196,10 @@ class TrainStep:
         """
         G, D = self.generator, self.raw_discriminator
         weights = self.objective.weights(position, update=0)
-        for number, micro in enumerate(micro_batches, start=1):
+        among_all = self._among_all(micro_batches, weights)
+        for number, (micro, among) in enumerate(zip(micro_batches, among_all, strict=True), start=1):
             with frozen(D), gradient_sync(self.accelerator, G, when=number == self.rounds):
-                loss, scalars = self._loss_of_g(micro, weights)
+                loss, scalars = self._loss_of_g(micro, weights, among)
                 self.optimizer_g.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
@@ -218,18 +221,35 @@ class TrainStep:
             self.discriminator, micro.real, fake, micro.condition, weights, *views, micro.mix, micro.noise, twins
         )
 
-    def _loss_of_g(self, micro: Micro, weights: Mapping[str, float]) -> tuple[Tensor, Terms]:
+    def _loss_of_g(
+        self, micro: Micro, weights: Mapping[str, float], among_all: AmongAll | None = None
+    ) -> tuple[Tensor, Terms]:
         fake = self.levels.of_fakes(self.generator, micro.z, micro.condition)
         twin = self._of_nearby(self.generator, micro) if weights.get(NEARBY_G) else None
         views, levels = (micro.view_real, micro.view_fake), self.levels.count
         return self.objective.generator(
-            self.raw_discriminator, micro.real, fake, micro.condition, weights, *views, levels, twin
+            self.raw_discriminator, micro.real, fake, micro.condition, weights, *views, levels, twin, among_all
         )
 
     def _of_nearby(self, G: nn.Module, micro: Micro) -> Tensor:
         """The fakes of z a little way off, under the same condition."""
         z = nearby(micro.z, micro.noise[NEARBY], self.config.loss.zcr_noise)
         return self.levels.of_fakes(G, z, micro.condition)
+
+    def _among_all(self, micro_batches: list[Micro], weights: Mapping[str, float]) -> list[AmongAll | None]:
+        """For each micro-batch, what puts its logits among those of the global batch; None where all fakes count."""
+        if weights.get("top_k", 1.0) == 1:
+            return [None] * self.rounds
+        looks = [partial(self._logits_of_g, micro) for micro in micro_batches]
+        return [*all_logits(self.accelerator, self.share, looks)]
+
+    def _logits_of_g(self, micro: Micro) -> tuple[Tensor | None, Tensor]:
+        """What `_loss_of_g` will see."""
+        fake = self.levels.of_fakes(self.raw_generator, micro.z, micro.condition)
+        views = micro.view_real, micro.view_fake
+        D = self.raw_discriminator
+        real, judgement = self.objective.judge_for_generator(D, micro.real, fake, micro.condition, *views)
+        return real, judgement.logits
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()

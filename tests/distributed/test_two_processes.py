@@ -92,10 +92,35 @@ def test_transformers_have_the_same_losses_on_one_and_two_processes(tmp_path: Pa
             assert ours[name] == pytest.approx(theirs[name], abs=1e-3, rel=1e-3), (name, ours["images"])
 
 
+@pytest.mark.parametrize("at_once", [16, 32])
+def test_the_best_of_a_batch_and_twins_are_the_same_on_one_and_two_processes(
+    tmp_path: Path, digits_folder: Path, at_once: int
+) -> None:
+    """On two processes, in micro-batches and at once, G learns from the best fakes of the global batch."""
+    one, two = on_one_and_two(
+        tmp_path,
+        digits_folder,
+        "generator.args={width: 4, norm: none}",
+        "discriminator.args={width: 4, norm: none}",
+        "loss.adversarial=relativistic",
+        "loss.penalties={bcr_real: 1, bcr_fake: 1, zcr_d: 1, zcr_g: 0.5}",
+        "loss.top_k={start: 0.9, end: 0.2, end_images: 256, shape: linear}",
+        "train.plan=[D, G]",
+        at_once=at_once,
+    )
+    names = ["penalty/bcr_real", "penalty/bcr_fake", "penalty/zcr_d", "penalty/zcr_g"]
+    for name in (*names, "loss/g", "loss/g_adversarial", "loss/d", "gradient/g"):
+        for ours, theirs in zip(two, one, strict=True):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-4, rel=1e-4), (name, ours["images"])
+
+
 def on_one_and_two(
-    tmp_path: Path, digits_folder: Path, *overrides: str
+    tmp_path: Path, digits_folder: Path, *overrides: str, at_once: int = 16
 ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """The metrics of one run on one process and on two, each with two micro-batches, replicas compared on the way."""
+    """The metrics of one run on one process and on two, by default in two micro-batches; replicas are compared.
+
+    Both pass so many of the 32 images of a batch `at_once`, over all processes.
+    """
     for processes in (1, 2):
         launch(
             processes,
@@ -109,7 +134,7 @@ def on_one_and_two(
             f"run.name=of-{processes}",
             *overrides,
             "train.batch_size=32",
-            f"train.micro_batch={16 // processes}",
+            f"train.micro_batch={at_once // processes}",
             "train.total_images=256",
             "tracking.interval_images=64",
             "guard.replicas_interval_images=64",

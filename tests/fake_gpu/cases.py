@@ -53,6 +53,7 @@ D_WAYS = ("channels", "embedding_channels", "projection", "channels, auxiliary")
 D_WAYS_OF_CLASSES = ("projection, d2d_ce", "multi_hinge")
 PRECISIONS = ("no", "bf16", "fp16")
 ALL_PENALTIES = f"loss.penalties={{{', '.join(f'{name}: 0.1' for name in PENALTIES)}}}"
+TOP_K = "loss.top_k=0.5"
 ALL_AUGMENTATIONS = ("data.augment=[color, translation, cutout, flip]", "data.augment_probability=0.5")
 BY_ROWS = ("optim.tables=rows", "conditioning.discriminator=[channels, projection]")
 FOURIER = (
@@ -131,7 +132,7 @@ def conditioning() -> list[Case]:
 
 def options() -> list[Case]:
     """What else a config may ask for."""
-    everything = (ALL_PENALTIES, *ALL_AUGMENTATIONS)
+    everything = (ALL_PENALTIES, *ALL_AUGMENTATIONS, TOP_K)
     return [
         *(
             small(
@@ -161,6 +162,7 @@ def options() -> list[Case]:
             for precision in PRECISIONS
         ),
         small("tables by rows in micro-batches", *BY_ROWS, "train.micro_batch=8", labels="thousand"),
+        small("the best of a batch", TOP_K, "loss.adversarial=relativistic"),
         small("lazy penalties", "loss.penalties={r1: 1.0}", "loss.lazy_updates=2", iterations=2),
         small("micro-batches", *everything, "train.micro_batch=8"),
         small("plan of the original, one z", "train.plan=[G, G, D]", "train.share_z=true"),
@@ -215,10 +217,14 @@ def measured() -> list[Case]:
 
 
 def ranks() -> list[Case]:
-    """Every config, and whole runs; five D in a row are as one."""
+    """Every config, what ranks tell each other of, and whole runs; five D in a row are as one."""
     plans = {"cifar10": ("train.plan=[D, G]",)}
     once = [replace(case, overrides=case.overrides + plans.get(case.name, ()), iterations=1) for case in configs()]
-    return [*once, *runs()[:2]]
+    best = [
+        small("the best of all ranks", ALL_PENALTIES, TOP_K),
+        small("the best of all micro-batches", TOP_K, "loss.adversarial=relativistic", "train.micro_batch=1"),
+    ]
+    return [*once, *best, *runs()[:2]]
 
 
 def mistakes() -> list[Case]:

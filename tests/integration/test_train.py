@@ -173,10 +173,11 @@ def test_diverged_weights_are_never_saved(cli: Cli, config_file: Path, tmp_path:
         ["data.augment=[flip, translation, cutout, color]"],
         [
             "loss.penalties={bcr_real: 1, bcr_fake: 1, zcr_d: 1, zcr_g: 1}",
+            "loss.top_k={start: 1, end: 0.3, end_images: 96}",
             "train.micro_batch=4",
         ],
     ],
-    ids=["augmentation", "twins"],
+    ids=["augmentation", "twins and the best of a batch"],
 )
 def test_what_is_drawn_for_d_resumes_exactly(cli: Cli, config_file: Path, tmp_path: Path, drawn: list[str]) -> None:
     assert cli("train", "--config", config_file, *drawn, "run.name=parts").exit_code == 0

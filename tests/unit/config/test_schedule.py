@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import ValidationError
 
-from cgan_dist.config.schedule import Schedule, largest, value_at
+from cgan_dist.config.schedule import Schedule, largest, smallest, value_at
 
 
 def schedule(shape: Literal["cosine", "linear", "step"], **values: Any) -> Schedule[float]:
@@ -59,12 +59,14 @@ def test_a_value_depends_on_nothing_but_the_clock() -> None:
 def test_a_number_is_a_schedule_that_stays() -> None:
     assert [value_at(0.3, images) for images in (0, 10**9)] == [0.3, 0.3]
     assert isinstance(value_at(2, 0), float)
-    assert largest(0.3) == 0.3
+    assert largest(0.3) == smallest(0.3) == 0.3
 
 
 def test_the_largest_value_is_at_an_end() -> None:
     assert largest(schedule("cosine")) == 3.0
     assert largest(schedule("linear", start=0.0)) == 1.0
+    assert smallest(schedule("linear", start=0.0)) == 0.0
+    assert smallest(schedule("cosine")) == 1.0
     assert largest(schedule("step", start=0.0, end=0.0)) == 0.0
 
 

@@ -220,11 +220,11 @@ def test_penalties_reach_all_parameters_that_see_the_image(network: str, size: i
 
 @pytest.mark.parametrize(("network", "size"), PLACES)
 @pytest.mark.parametrize("space", [*LAYOUTS, "none"])
-def test_consistency_reaches_all_parameters(network: str, size: int, space: str) -> None:
+def test_consistency_and_the_best_of_a_batch_reach_all_parameters(network: str, size: int, space: str) -> None:
     layout = LAYOUTS.get(space, Layout())
     G = build_generator(network, size, layout, ["concat", "film"] if layout.width else [])
     D = build_discriminator(network, size, layout, ["channels", "projection"] if layout.width else [])
-    objective = Objective(NonSaturating(), dict.fromkeys([*CONSISTENT, "zcr_g"], 1.0))
+    objective = Objective(NonSaturating(), dict.fromkeys([*CONSISTENT, "zcr_g"], 1.0), top_k=0.5)
     z, noise, condition = torch.randn(BATCH, LATENT_DIM), torch.randn(BATCH, LATENT_DIM), condition_for(layout)
     real, weights = torch.randn(BATCH, 2, size, size), objective.weights(0, 0)
     for update in (descend, check_gradients):
@@ -234,7 +234,9 @@ def test_consistency_reaches_all_parameters(network: str, size: int, space: str)
         loss.backward()
         update(D)
         with frozen(D):
-            loss, of_g = objective.generator(D, real, fake, condition, weights, twin=twin)
+            loss, of_g = objective.generator(
+                D, real, fake, condition, weights, twin=twin, among_all=lambda own, of: own
+            )
         loss.backward()
         update(G)
         assert all((scalars | of_g)[f"penalty/{name}"] > 0 for name in objective.penalties.names)

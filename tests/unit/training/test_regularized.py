@@ -1,4 +1,4 @@
-"""Consistency regularization in a step: who is shown what, and that nothing depends on how it is divided."""
+"""Consistency regularization and top-k in a step: who is shown what, and that nothing depends on how it is divided."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.unit.training.test_levels import D, G, watched
 from tests.unit.training.test_step import NO_BATCH_NORM, ConfigMaker, make_step, numbered_batches
 
 PENALTIES = "loss.penalties={bcr_real: 10, bcr_fake: 10, zcr_d: 5, zcr_g: 0.5}"
+TOP_K = "loss.top_k={start: 1, end: 0.5, end_images: 16, shape: linear}"
 PLAN = "train.plan=[D, G]"
 RAMP = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).repeat(8, 1, 1, 1)
 
@@ -91,7 +92,8 @@ def test_what_weighs_nothing_now_costs_no_pass(make_config: ConfigMaker) -> None
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
 @pytest.mark.parametrize("micro", [2, 4])
 def test_micro_batches_give_the_step_of_the_whole_batch(make_config: ConfigMaker, loss: str, micro: int) -> None:
-    overrides = [*NO_BATCH_NORM, f"loss.adversarial={loss}", PENALTIES, PLAN, "loss.penalties.r1=0.1"]
+    """The best of G's fakes are those of the whole batch, and their number changes from step to step."""
+    overrides = [*NO_BATCH_NORM, f"loss.adversarial={loss}", PENALTIES, TOP_K, PLAN, "loss.penalties.r1=0.1"]
     found = []
     for options in ([], [f"train.micro_batch={micro}"]):
         step = in_doubles(make_step(make_config(*overrides, *options)))
@@ -110,10 +112,23 @@ def in_doubles(step: TrainStep) -> TrainStep:
     return step
 
 
+def test_only_the_best_of_a_batch_move_g(make_config: ConfigMaker) -> None:
+    step = make_step(make_config(*NO_BATCH_NORM, "loss.top_k=0.25", PLAN))
+    logits: list[Tensor] = []
+    step.raw_discriminator.register_forward_hook(lambda _, given, judged: logits.append(judged.logits))
+    fakes: list[Tensor] = []
+    step.raw_generator.register_forward_hook(lambda _, given, images: fakes.append(images.retain_grad() or images))
+    step.generator_step(step._micro_batches(ramps(), 0, 1), 0)
+    (found,), (images,) = logits, fakes
+    assert images.grad is not None
+    moved = images.grad.flatten(1).abs().amax(1) > 0
+    assert moved.nonzero().flatten().tolist() == sorted(found.topk(2).indices.tolist())
+
+
 @pytest.mark.parametrize("apart", ["false", "true"])
-def test_levels_are_changed_alike(make_config: ConfigMaker, apart: str) -> None:
+def test_levels_are_changed_alike_and_ranked_by_picture(make_config: ConfigMaker, apart: str) -> None:
     ways = "conditioning={labels: classes, generator: [embedding], discriminator: [projection]}"
-    rest = [f"discriminator.args.apart={apart}", "loss.guidance=true", PENALTIES, PLAN, ways]
+    rest = [f"discriminator.args.apart={apart}", "loss.guidance=true", PENALTIES, "loss.top_k=0.5", PLAN, ways]
     step = make_step(make_config(G, D, *rest))
     (micro,) = step._micro_batches(ramps(), 0, 0)
     twin = micro.twins["bcr_real"](micro.real)
@@ -129,7 +144,7 @@ def test_the_same_step_at_the_same_place_has_the_same_bits(make_config: ConfigMa
     """Nothing is remembered from one update to the next but by the clock."""
     found: list[dict[str, Any]] = []
     for begun in (False, True):
-        step = make_step(make_config(PENALTIES, PLAN, "train.micro_batch=4"))
+        step = make_step(make_config(PENALTIES, TOP_K, PLAN, "train.micro_batch=4"))
         if begun:  # as a run that was never stopped
             step.draws.take(0, 64, 0)
             step._micro_batches(ramps(), 80, 1)

@@ -13,6 +13,7 @@ AUGMENTATIONS = Registry(
     "augmentation",
     "cgan_dist:Augmentation",
     {
+        "ada": "cgan_dist.augment.ada:Ada",
         "color": "cgan_dist.augment.color:Color",
         "cutout": "cgan_dist.augment.cutout:Cutout",
         "flip": "cgan_dist.augment.flip:Flip",

@@ -8,11 +8,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cgan_dist.augment.adaptation import Adaptation
 from cgan_dist.randomness import torch_generator
 
 
 class Augmentation(Protocol):
-    """A random change of images. It has no state: all that is random about it is in the parameters."""
+    """A random change of images. It has no state: all that is random about it is in the parameters.
+
+    One that finds its own probability has it in an attribute `adaptation`, which training moves and checkpoints hold.
+    """
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draws (count, P) float32 on the CPU, one row for each image of the global batch.
@@ -44,6 +48,9 @@ class Pipeline:
             removing or moving one leaves the draws of the others as they were.
         half_range: largest absolute value of an image, 1.0 or 0.5; an augmentation sees images divided by it.
 
+    Attributes:
+        adaptation: of the augmentation that finds its own probability; None if there is none.
+
     Raises:
         ValueError: if `half_range` is not positive.
     """
@@ -53,6 +60,8 @@ class Pipeline:
             raise ValueError(f"half_range is {half_range}; expected a positive number, such as 1.0 or 0.5")
         self.augmentations = dict(augmentations)
         self.half_range = half_range
+        found = (getattr(augmentation, "adaptation", None) for augmentation in augmentations.values())
+        self.adaptation: Adaptation | None = next((adaptation for adaptation in found if adaptation is not None), None)
 
     def draw(self, seed: int, purpose: str, position: int, count: int, probability: float = 1.0) -> list[Tensor]:
         """Draws for the global batch; every rank gets the same.

@@ -5,6 +5,7 @@ Its hashes say that it is what somebody wrote, not that a trainer did: each file
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cgan_dist.assembly.networks import Networks
+from cgan_dist.augment.adaptation import STATE as ADAPTATION
 from cgan_dist.checkpoints.folder import STATE
 from cgan_dist.checkpoints.store import Checkpoint
 from cgan_dist.conditioning.linear import large_maps
@@ -99,10 +101,19 @@ def _check_statistics(checkpoint: Checkpoint, networks: Iterable[nn.Module]) -> 
 
 
 def _check_objective(checkpoint: Checkpoint) -> None:
-    averages = checkpoint.tensors("objective").get(LECAM)
+    where, tensors = checkpoint.folder / "objective.safetensors", checkpoint.tensors("objective")
+    averages, adaptation = tensors.get(LECAM), tensors.get(ADAPTATION)
     if averages is not None and (averages.shape != (2,) or not averages.is_floating_point()):
-        where = checkpoint.folder / "objective.safetensors"
         raise UserError(f"{where}: {LECAM} is {_form(averages)}, expected the two averages of D's logits.")
+    if adaptation is None:
+        return
+    if adaptation.shape != (3,) or adaptation.dtype != torch.float32:
+        raise UserError(f"{where}: {ADAPTATION} is {_form(adaptation)}, expected three numbers in float32.")
+    p, total, images = adaptation.tolist()
+    if not 0 <= p <= 1 or not math.isfinite(total) or not 0 <= images < math.inf:
+        raise UserError(
+            f"{where}: {ADAPTATION} is {[p, total, images]}, expected a probability, a sum, and a number of images."
+        )
 
 
 def _check_optimizer(checkpoint: Checkpoint, name: str, fresh: torch.optim.Optimizer) -> None:

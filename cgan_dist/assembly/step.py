@@ -41,6 +41,8 @@ def build_step(config: Config, inputs: Inputs, networks: Networks, accelerator: 
             casts_weights_at_once_(network, accelerator.device.type)
     if accelerator.mixed_precision == "fp16" and networks.objective.gradient_penalties:
         leaves_autocast_(networks.discriminator, accelerator.device.type)
+    if inputs.augment.adaptation is not None:
+        networks.objective.measure_overfitting()
     generator, discriminator = accelerator.prepare(networks.generator, networks.discriminator)
     g_config, d_config = config.optim.generator or config.optim, config.optim.discriminator or config.optim
     return TrainStep(

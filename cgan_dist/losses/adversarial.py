@@ -15,9 +15,12 @@ class Adversarial(Protocol):
 
     Attributes:
         generator_needs_real: whether G's loss looks at the logits of real images.
+        threshold: the logit at which D holds an image for real as much as for generated; None where only differences
+            of logits count. A loss that leaves it out counts as one of these.
     """
 
     generator_needs_real: bool
+    threshold: float | None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D and named terms."""
@@ -33,6 +36,7 @@ class NonSaturating:
     """
 
     generator_needs_real = False
+    threshold: float | None = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D, and its two halves."""
@@ -51,6 +55,7 @@ class Relativistic:
     """
 
     generator_needs_real = True
+    threshold: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D."""
@@ -71,6 +76,7 @@ class Hinge:
     """
 
     generator_needs_real = False
+    threshold: float | None = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D, and its two halves."""
@@ -90,6 +96,7 @@ class LeastSquares:
     """
 
     generator_needs_real = False
+    threshold: float | None = 0.5
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D, and its two halves."""
@@ -109,6 +116,7 @@ class Wasserstein:
     """
 
     generator_needs_real = False
+    threshold: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Terms]:
         """(B,) and (B,) logits -> scalar loss of D, the negative of the estimated distance, and its two halves."""

@@ -17,6 +17,7 @@ from cgan_dist.losses.consistency_regularization import NEARBY_G, distance
 from cgan_dist.losses.gradient_penalties import Judged
 from cgan_dist.losses.judging import Shown, judge, judge_both
 from cgan_dist.losses.levels import inconsistency
+from cgan_dist.losses.overfitting import Overfitting
 from cgan_dist.losses.penalties import Penalties
 from cgan_dist.losses.top_k import AmongAll, top_k_loss
 
@@ -42,6 +43,9 @@ class Objective:
         consistency: weight in G's loss of the distance between the levels that it shows of a picture.
         top_k: the share of the global batch's fakes that count in G's adversarial loss.
 
+    Attributes:
+        overfitting: how well D knows its training pictures; None where nobody asks, see `measure_overfitting`.
+
     Raises:
         UserError: for an unknown penalty, with the close match.
     """
@@ -60,6 +64,11 @@ class Objective:
         self.penalties = Penalties(penalties, lazy_updates, noise_step)
         self.consistency, self.top_k = consistency, top_k
         self.ways = {name: way for name, way in (ways or {}).items() if type(way).loss is not DiscriminatorWay.loss}
+        self.overfitting: Overfitting | None = None
+
+    def measure_overfitting(self) -> None:
+        """From here on every update of D is measured."""
+        self.overfitting = Overfitting(getattr(self.adversarial, "threshold", None))
 
     @property
     def gradient_penalties(self) -> list[str]:
@@ -132,6 +141,8 @@ class Objective:
         fake = fake.detach().requires_grad_(bool(weights.get("r2")))
         shown = Shown(view_real(real), real.requires_grad), Shown(view_fake(fake), fake.requires_grad)
         on_real, on_fake = judge_both(D, *shown, condition)
+        if self.overfitting is not None:
+            self.overfitting.observe(on_real.logits, on_fake.logits)
         loss, terms = self.adversarial.discriminator(on_real.logits, on_fake.logits)
         scalars = {f"loss/{name}": term for name, term in terms.items()}
         scalars |= {"loss/d_adversarial": loss} if self.penalties.names or self.ways else {}
@@ -214,6 +225,8 @@ class Objective:
         """
         if self.penalties.lecam is not None:
             self.penalties.lecam.finish_update(over_ranks)
+        if self.overfitting is not None:
+            self.overfitting.finish_update(over_ranks)
 
     def state(self) -> dict[str, Tensor]:
         """Returns what a checkpoint must hold, on the device; the same on every rank, and mostly nothing."""
@@ -223,6 +236,8 @@ class Objective:
         """Takes back what `state` returned; what is missing begins afresh, what is not needed is left."""
         if self.penalties.lecam is not None:
             self.penalties.lecam.restore(state, device)
+        if self.overfitting is not None:
+            self.overfitting.forget()
 
     def _plus_auxiliary(
         self,

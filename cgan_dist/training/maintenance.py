@@ -286,7 +286,7 @@ class Maintenance:
             networks={name: network.state_dict() for name, network in step.networks.items()}
             | {
                 "labels": self.sampler.distribution.state(),
-                "objective": step.objective.state(),
+                "objective": step.state(),
                 "statistics": {"of_ranks": statistics},
             },
             optimizers={

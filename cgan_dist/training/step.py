@@ -107,6 +107,7 @@ class TrainStep:
         }
         self.optimizers = {"generator": self.optimizer_g, "discriminator": self.optimizer_d}
         self.seed = self.config.run.seed
+        self.restore({})
         self.kept = KeptBuffers([self.raw_generator, self.raw_discriminator])
         self.power_iteration = PowerIteration(self.raw_discriminator)
         train, rank = self.config.train, self.accelerator.process_index
@@ -158,8 +159,7 @@ class TrainStep:
         run that was never stopped, in the last bits.
         """
         self.kept.keep()
-        averages = self.objective.state()
-        plan = self.config.train.plan
+        state, plan = self.state(), self.config.train.plan
         of_d, of_g = (self._micro_batches(batch, 0, phase)[0] for phase in (plan.index("D"), plan.index("G")))
         weights = self.objective.weights(0, 0)
         loss, _ = self._loss_of_d(of_d, weights)
@@ -169,7 +169,7 @@ class TrainStep:
             self.optimizer_g.backward(loss)
         self.generator.zero_grad(set_to_none=True)
         self.discriminator.zero_grad(set_to_none=True)
-        self.objective.restore(averages, self.accelerator.device)
+        self.restore(state)
         self.kept.put_back(torch.ones((), device=self.accelerator.device))
 
     def discriminator_step(self, micro_batches: list[Micro], position: int) -> Tensor:
@@ -185,6 +185,7 @@ class TrainStep:
                 self.optimizer_d.backward(spread_nonfinite(loss / self.rounds))
             self.meter.add(scalars)
         self.objective.finish_update(partial(self.accelerator.reduce, reduction="mean"))
+        self._adapt(position)
         reduce_rows(self.accelerator, self.optimizer_d.tables, self.rows)
         return self.optimizer_d.step(position)
 
@@ -204,6 +205,17 @@ class TrainStep:
             self.meter.add(scalars)
         reduce_rows(self.accelerator, self.optimizer_g.tables, self.rows)
         return self.optimizer_g.step(position)
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns what a checkpoint holds beside networks and optimizers, the same on every rank; mostly nothing."""
+        adaptation = self.augment.adaptation
+        return self.objective.state() | (adaptation.state() if adaptation is not None else {})
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes back what `state` returned; what is missing begins afresh."""
+        self.objective.restore(state, self.accelerator.device)
+        if self.augment.adaptation is not None:
+            self.augment.adaptation.restore(state, self.accelerator.device)
 
     def skipped_in_a_row(self) -> dict[str, Tensor]:
         """By the network's name, how many of its last updates were skipped; scalars on the device."""
@@ -250,6 +262,12 @@ class TrainStep:
         D = self.raw_discriminator
         real, judgement = self.objective.judge_for_generator(D, micro.real, fake, micro.condition, *views)
         return real, judgement.logits
+
+    def _adapt(self, position: int) -> None:
+        """Tells augmentation how well D knows its training pictures, where it wants to know."""
+        adaptation, overfitting = self.augment.adaptation, self.objective.overfitting
+        if adaptation is not None and overfitting is not None and overfitting.latest is not None:
+            self.meter.add(adaptation.follow(overfitting.latest, position, self.config.train.batch_size))
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         started = time.perf_counter()

@@ -113,7 +113,7 @@ class Trainer:
                 optimizer.restore(kind, checkpoint.optimizer(f"optimizer_{name[0]}_{kind}"))
             if optimizer.scaler is not None and name in checkpoint.state.get("scalers", {}):
                 optimizer.scaler.load_state_dict(checkpoint.state["scalers"][name])
-        step.objective.restore(checkpoint.tensors("objective"), device)
+        step.restore(checkpoint.tensors("objective"))
         step.meter.restore(checkpoint.state["meter"], device)
         self.images_seen = checkpoint.images_seen
 

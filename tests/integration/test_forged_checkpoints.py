@@ -215,6 +215,10 @@ OTHERS = [
     ("statistics", only(of_ranks=torch.zeros(2, 7)), "of_ranks is (2, 7) float32"),
     ("objective", only(lecam=torch.zeros(3)), "lecam is (3,) float32"),
     ("objective", only(lecam=torch.zeros(2, dtype=torch.int64)), "lecam is (2,) int64"),
+    ("objective", only(adaptation=torch.zeros(2)), "adaptation is (2,) float32, expected three numbers"),
+    ("objective", only(adaptation=torch.tensor([1.5, 0, 0])), "adaptation is [1.5, 0.0, 0.0], expected a probability"),
+    ("objective", only(adaptation=torch.tensor([0, torch.nan, 0])), "adaptation is [0.0, nan, 0.0], expected"),
+    ("objective", only(adaptation=torch.tensor([0, 0, -1.0])), "adaptation is [0.0, 0.0, -1.0], expected"),
 ]
 LABELS = [
     ("no counts", lambda t: {"rows": t["rows"]}, "counts is not there"),

@@ -29,7 +29,8 @@ PHASE_SECONDS = 0.05
 
 def launching_ms(config: Config, ahead: bool, iterations: int) -> float:
     """Of the draws of one iteration, on the only rank."""
-    augment = Pipeline({name: AUGMENTATIONS.build(name, "data.augment", {}) for name in config.data.augment}, 1.0)
+    parts = {part.name: AUGMENTATIONS.build(part.name, "data.augment", part.args) for part in config.data.augment}
+    augment = Pipeline(parts, 1.0)
     size, plan = config.train.batch_size, config.train.plan
     draws = Draws(config, augment, mixes=False, rows=slice(0, size), device=torch.device("cpu"))
     draws.thread = ThreadPoolExecutor(1) if ahead else None

@@ -12,10 +12,12 @@ import psutil
 
 from cgan_dist.assembly.decoding import pixels_of
 from cgan_dist.augment import AUGMENTATIONS
-from cgan_dist.augment.base import Pipeline
+from cgan_dist.augment.ada import Ada
+from cgan_dist.augment.base import Augmentation, Pipeline
 from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
+from cgan_dist.config.values import Named
 from cgan_dist.config.sections import DataConfig
 from cgan_dist.data.balance import Balance
 from cgan_dist.data.pixels import PIXEL_RANGES, ImageRange
@@ -24,7 +26,7 @@ from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.data.storage import Storage
 from cgan_dist.distributed.launch import launched_local_world_size, resolve_precision
-from cgan_dist.errors import UserError
+from cgan_dist.errors import UserError, shown
 from cgan_dist.evaluation.evaluator import check_extractors, check_metrics
 from cgan_dist.latents.latent_range import LatentRange
 from cgan_dist.runs.folder import check_config_unchanged
@@ -85,12 +87,15 @@ def check_inputs(
     if rank == 0:
         check_extractors(config.evaluate, label_space)
     half_range = 1.0 if spec.latents else -PIXEL_RANGES[config.data.pixels].offset
+    augment = _augment(config.data.augment, "data.augment", half_range)
+    bcr_augment = _augment(config.loss.bcr_augment, "loss.bcr_augment", half_range)
+    _check_adaptation(config, spec, augment, bcr_augment)
     return Inputs(
         shards=shards,
         spec=spec,
         label_space=label_space,
-        augment=_augment(config.data.augment, "data.augment", half_range),
-        bcr_augment=_augment(config.loss.bcr_augment, "loss.bcr_augment", half_range),
+        augment=augment,
+        bcr_augment=bcr_augment,
         precision=precision,
         balance=balance,
         pixels=pixels,
@@ -115,11 +120,35 @@ def build_label_space(config: Config, spec: DataSpec) -> LabelSpace:
     )
 
 
-def _augment(names: Sequence[str], where: str, half_range: float) -> Pipeline:
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            raise UserError(f"{where}.{number}: '{name}' is there twice; name each augmentation once.")
-    return Pipeline({name: AUGMENTATIONS.build(name, where, {}) for name in names}, half_range)
+def _augment(parts: Sequence[Named], where: str, half_range: float) -> Pipeline:
+    built: dict[str, Augmentation] = {}
+    for number, part in enumerate(parts):
+        if part.name in built:
+            raise UserError(f"{where}.{number}: '{part.name}' is there twice; name each augmentation once.")
+        built[part.name] = AUGMENTATIONS.build(part.name, f"{where}.{number}", part.args)
+    return Pipeline(built, half_range)
+
+
+def _check_adaptation(config: Config, spec: DataSpec, augment: Pipeline, bcr_augment: Pipeline) -> None:
+    """Refuses an augmentation that adapts where nothing would adapt it, and one that changes colours of latents."""
+    if bcr_augment.adaptation is not None:
+        raise UserError(
+            f"loss.bcr_augment: found {', '.join(bcr_augment.augmentations)}, of which one finds its probability by "
+            "itself; expected those that come always, such as flip and translation."
+        )
+    if augment.adaptation is not None and config.data.augment_probability != 1:
+        raise UserError(
+            f"data.augment_probability: found {shown(config.data.augment_probability)}, but an augmentation of "
+            f"data.augment ({', '.join(augment.augmentations)}) finds the probability by itself; expected one of the "
+            "two. Leave it out."
+        )
+    for number, part in enumerate(augment.augmentations.values()):
+        if spec.latents is not None and isinstance(part, Ada) and not part.only_moves:
+            raise UserError(
+                f"data.augment.{number}: found ada with the pipeline {part.pipeline}, which changes colours, but "
+                f"{config.data.path} holds latents, which have none; expected b or bg, as "
+                "{name: ada, args: {pipeline: bg}}."
+            )
 
 
 def _check_memory(config: Config, spec: DataSpec, world_size: int) -> None:

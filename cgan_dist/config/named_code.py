@@ -43,8 +43,8 @@ def _parts(config: Config) -> Iterator[tuple[str, Named]]:
         network = getattr(config, net)
         yield f"{net}.name", Named(name=network.name, args=network.args)
     yield "loss.adversarial", Named(name=config.loss.adversarial)
-    yield from _listed("data.augment", [Named(name=name) for name in config.data.augment])
-    yield from _listed("loss.bcr_augment", [Named(name=name) for name in config.loss.bcr_augment])
+    yield from _listed("data.augment", config.data.augment)
+    yield from _listed("loss.bcr_augment", config.loss.bcr_augment)
     for number, metric in enumerate(config.evaluate.metrics):
         yield from _with_args(f"evaluate.metrics.{number}", metric, FEATURES)
     yield from _listed("tracking.trackers", config.tracking.trackers)

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from cgan_dist.bounds import ARGUMENT, SEED, STREAMS, WORKERS
 from cgan_dist.config.home import LocalPath
 from cgan_dist.config.schedule import Scheduled, up_to, whole
-from cgan_dist.config.values import Count, Named, Part, Positive, Section, Share, WholeNumber
+from cgan_dist.config.values import Count, Named, Part, Parts, Positive, Section, Share, WholeNumber
 from cgan_dist.errors import close_match
 
 BALANCES = ("none", "sqrt", "uniform")
@@ -70,11 +70,13 @@ class DataConfig(Section):
     every run."""
     max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Share of damaged images that `skip` tolerates."""
-    augment: list[str] = []
-    """Augmentations of what D sees, real and fake, in this order: `flip`, `translation`, `cutout`, `color`, or
-    `package.module:Class`."""
+    augment: Parts = []
+    """Augmentations of what D sees, real and fake, in this order: `flip`, `translation`, `cutout`, `color`, the
+    adaptive `ada` (`pipeline` bgc, `without` [], `target` 0.6, `adaptation_images` 500_000, `interval_images` 256,
+    `limit` 0.8), or `package.module:Class`; one may stand without a list. See docs/training.md#augmentation."""
     augment_probability: Scheduled[Share] = 1.0
-    """Of each augmentation, for each image by itself (Karras et al. 2020, arXiv:2006.06676)."""
+    """Of each augmentation, for each image by itself (Karras et al. 2020, arXiv:2006.06676); not of `ada`, which finds
+    its own."""
 
     @field_validator("balance", mode="before")
     @classmethod

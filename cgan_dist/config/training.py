@@ -8,7 +8,17 @@ from pydantic import Field, field_validator, model_validator
 
 from cgan_dist.bounds import BATCH_IMAGES, HOURS, MINUTES
 from cgan_dist.config.schedule import Scheduled, up_to
-from cgan_dist.config.values import Beta, Count, NotNegative, Positive, PositiveShare, Section, WholeNumber
+from cgan_dist.config.values import (
+    Beta,
+    Count,
+    Named,
+    NotNegative,
+    Parts,
+    Positive,
+    PositiveShare,
+    Section,
+    WholeNumber,
+)
 
 
 class LossConfig(Section):
@@ -25,7 +35,7 @@ class LossConfig(Section):
     what G gains by showing that change."""
     noise_step: Positive = 0.01
     """How long the step of `r1_approximate` and `r2_approximate` is, in each pixel, in the units of `data.pixels`."""
-    bcr_augment: Annotated[list[str], Field(min_length=1)] = ["flip", "translation"]
+    bcr_augment: Annotated[Parts, Field(min_length=1)] = [Named(name="flip"), Named(name="translation")]
     """How `bcr_real` and `bcr_fake` change the image that D is to judge alike: augmentations as in `data.augment`, each
     for every image."""
     zcr_noise: Positive = 0.05

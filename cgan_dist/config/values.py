@@ -39,4 +39,10 @@ def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _listed(parts: object) -> object:
+    return [parts] if isinstance(parts, str | dict) else parts
+
+
 Part = Annotated[Named, BeforeValidator(_named)]
+Parts = Annotated[list[Part], BeforeValidator(_listed)]
+"""Several; one by itself may stand without a list."""

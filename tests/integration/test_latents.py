@@ -172,6 +172,7 @@ def test_the_wrong_autoencoder_and_none_are_told_before_anything_starts(
         (f"data.autoencoder={tmp_path / 'nowhere'}", "nowhere: no such folder"),
         ("data.pixels=half", "data.pixels: found half, but"),
         ("data.channels=3", "data.channels: found 3, but"),
+        ("data.augment=ada", "data.augment.0: found ada with the pipeline bgc, which changes colours, but"),
         (f"data.path={coloured_folder}", "but these are pictures, not latents"),
     ):
         result = cli("train", "--config", config_path, f"run.dir={tmp_path}", override)
@@ -270,6 +271,15 @@ def test_graphs_hold_the_decoder(model: Path, tmp_path: Path) -> None:
         assert write_graph(form, program, generator, tmp_path) < TOLERANCE
     run = torch.export.load(tmp_path / "model.pt2").module()
     assert run(*inputs_for(generator, 70)).shape == (70, 3, 16, 16)  # from 64 on diffusers takes another way
+
+
+def test_latents_can_be_moved_adaptively(config_path: Path) -> None:
+    augment = "[{name: ada, args: {pipeline: bg}}]"
+    adaptation = check_inputs(load_config(config_path, [f"data.augment={augment}"]), 1, 0).augment.adaptation
+    assert adaptation is not None
+    colours = "[brightness, contrast, luma_flip, hue, saturation]"
+    moving = f"[{{name: ada, args: {{without: {colours}}}}}]"
+    assert check_inputs(load_config(config_path, [f"data.augment={moving}"]), 1, 0).augment.adaptation is not None
 
 
 def test_a_generator_of_latents_has_no_bounds(config: Config) -> None:

@@ -167,24 +167,38 @@ def test_diverged_weights_are_never_saved(cli: Cli, config_file: Path, tmp_path:
         assert all(torch.isfinite(v).all() for net in ("generator", "ema") for v in checkpoint.tensors(net).values())
 
 
+ADA = "{name: ada, args: {pipeline: bgcfnc, target: 0, adaptation_images: 200, interval_images: 24}}"
+
+
 @pytest.mark.parametrize(
     "drawn",
     [
         ["data.augment=[flip, translation, cutout, color]"],
+        [f"data.augment={ADA}"],
         [
+            f"data.augment=[flip, {ADA}]",
             "loss.penalties={bcr_real: 1, bcr_fake: 1, zcr_d: 1, zcr_g: 1}",
             "loss.top_k={start: 1, end: 0.3, end_images: 96}",
             "train.micro_batch=4",
         ],
     ],
-    ids=["augmentation", "twins and the best of a batch"],
+    ids=["augmentation", "adaptive augmentation", "all, twins and the best of a batch"],
 )
 def test_what_is_drawn_for_d_resumes_exactly(cli: Cli, config_file: Path, tmp_path: Path, drawn: list[str]) -> None:
     assert cli("train", "--config", config_file, *drawn, "run.name=parts").exit_code == 0
     assert cli("train", "--config", config_file, *drawn, "run.name=parts", "train.total_images=96").exit_code == 0
     assert cli("train", "--config", config_file, *drawn, "run.name=whole", "train.total_images=96").exit_code == 0
-    parts, whole = (find_checkpoint(tmp_path / "runs" / name).tensors("generator") for name in ("parts", "whole"))
-    assert all(torch.equal(parts[key], whole[key]) for key in whole)
+    parts, whole = (find_checkpoint(tmp_path / "runs" / name) for name in ("parts", "whole"))
+    for file in ("generator", "discriminator", "ema", "objective"):
+        ours, theirs = parts.tensors(file), whole.tensors(file)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    if ADA in drawn[0]:
+        p, total, images = whole.tensors("objective")["adaptation"].tolist()
+        assert 0 < p < 0.8
+        assert (total, images) == (0, 0)
+        halfway = find_checkpoint(tmp_path / "runs" / "whole" / "checkpoints" / "step-000000000064")
+        assert halfway.tensors("objective")["adaptation"][2] == 16
 
 
 def test_balanced_training_resumes_exactly_and_says_what_it_sees(cli: Cli, config_file: Path, tmp_path: Path) -> None:

@@ -75,6 +75,25 @@ def test_schedules_are_read_inherited_and_survive_a_round_trip(make_config: Conf
     assert load_config(saved, ["optim.lr.start=1e-4"]).optim.lr != optim.lr
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ada", ["ada"]),
+        ("[flip, ada]", ["flip", "ada"]),
+        ("{name: ada, args: {target: 0.5}}", [{"name": "ada", "args": {"target": 0.5}}]),
+        ("[flip, {name: ada, args: {without: [turn]}}]", ["flip", {"name": "ada", "args": {"without": ["turn"]}}]),
+    ],
+)
+def test_one_augmentation_may_stand_without_a_list(
+    make_config: ConfigMaker, tmp_path: Path, written: str, read: list[object]
+) -> None:
+    config = make_config(f"data.augment={written}")
+    assert config.model_dump()["data"]["augment"] == read
+    saved = tmp_path / "saved.yaml"
+    saved.write_text(config.to_yaml())
+    assert load_config(saved) == config
+
+
 def test_what_is_not_given_stays_as_it_was(make_config: ConfigMaker) -> None:
     config = make_config()
     assert (config.optim.lr, config.optim.betas, config.optim.tables) == (2e-4, [0.5, 0.999], "auto")

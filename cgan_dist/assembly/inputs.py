@@ -17,8 +17,8 @@ from cgan_dist.augment.base import Augmentation, Pipeline
 from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.config.document import Config
-from cgan_dist.config.values import Named
 from cgan_dist.config.sections import DataConfig
+from cgan_dist.config.values import Named
 from cgan_dist.data.balance import Balance
 from cgan_dist.data.pixels import PIXEL_RANGES, ImageRange
 from cgan_dist.data.room import check_room

@@ -114,6 +114,23 @@ def test_the_best_of_a_batch_and_twins_are_the_same_on_one_and_two_processes(
             assert ours[name] == pytest.approx(theirs[name], abs=1e-4, rel=1e-4), (name, ours["images"])
 
 
+def test_adaptive_augmentation_is_the_same_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
+    """How well D knows its pictures is a number of the global batch, and so is p; this loss takes two reductions."""
+    one, two = on_one_and_two(
+        tmp_path,
+        digits_folder,
+        "data.augment={name: ada, args: {pipeline: bgcfnc, target: 0, adaptation_images: 400, interval_images: 32}}",
+        "generator.args={width: 4, norm: none}",
+        "discriminator.args={width: 4, norm: none}",
+        "loss={adversarial: relativistic, penalties: {r1: 0.1, r2: 0.1}}",
+        "train.plan=[D, G]",
+    )
+    for name in ("loss/g", "loss/d", "penalty/r1", "augment/r", "augment/p"):
+        for ours, theirs in zip(two, one, strict=True):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["images"])
+    assert one[-1]["augment/p"] > 0.1
+
+
 def on_one_and_two(
     tmp_path: Path, digits_folder: Path, *overrides: str, at_once: int = 16
 ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:

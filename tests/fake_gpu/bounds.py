@@ -36,10 +36,13 @@ ITERATION = {
     "transformer/pictures": Bound(3_084, 4),
 }
 """Of each config."""
-CONSTANTS = "copy to the device at conditioning/spaces/constant.py"
-"""Of a label space: at most two, in the first iteration of a run."""
-LEVELS = "copy to the device at losses/levels.py"
-"""Of the shares of noise: once in a process."""
+ONCE = {
+    "copy to the device at conditioning/spaces/constant.py": 2,
+    "copy to the device at losses/levels.py": 1,
+    "copy to the device at augment/resampling.py": 2,
+}
+"""In the first iteration of a run, at most: of a label space, of the shares of noise, and of the matrices that double
+and halve pictures of a size."""
 WAITS_BY_ROWS = {"coalesce at training/optimizer.py": 3, "item at training/optimizer.py": 2}
 """In one iteration with three tables by rows: the rows of each gradient are counted, each network asks for a skip."""
 WAITS_BY_ROWS_FOR_RANKS = WAITS_BY_ROWS | {"coalesce at distributed/gradients.py": 3}

@@ -55,6 +55,7 @@ PRECISIONS = ("no", "bf16", "fp16")
 ALL_PENALTIES = f"loss.penalties={{{', '.join(f'{name}: 0.1' for name in PENALTIES)}}}"
 TOP_K = "loss.top_k=0.5"
 ALL_AUGMENTATIONS = ("data.augment=[color, translation, cutout, flip]", "data.augment_probability=0.5")
+ADA = "data.augment={name: ada, args: {pipeline: bgcfnc}}"
 BY_ROWS = ("optim.tables=rows", "conditioning.discriminator=[channels, projection]")
 FOURIER = (
     "conditioning.labels=continuous",
@@ -150,8 +151,12 @@ def options() -> list[Case]:
         *(small(f"penalty {name}", f"loss.penalties={{{name}: 1.0}}") for name in PENALTIES),
         *(
             small(f"augmentation {name}", f"data.augment=[{name}]")
-            for name in ("color", "cutout", "flip", "translation")
+            for name in ("color", "cutout", "flip", "translation", "ada")
         ),
+        small(
+            "all of ada on r3 in fp16", ADA, ALL_PENALTIES, "train.precision=fp16", "train.micro_batch=8", network="r3"
+        ),
+        small("all of ada under a loss of pairs", ADA, "loss.adversarial=relativistic", iterations=2),
         *(
             small(f"loss {name}", f"loss.adversarial={name}")
             for name in ("hinge", "least_squares", "non_saturating", "relativistic")
@@ -197,7 +202,7 @@ def runs() -> list[Case]:
     return [
         replace(case, overrides=(*case.overrides, *ROOMS), whole_run=True)
         for case in (
-            small("a run on classes", *SCORED, *BY_INCEPTION, "tracking.trackers=[tensorboard]"),
+            small("a run on classes", *SCORED, *BY_INCEPTION, "data.augment=ada", "tracking.trackers=[tensorboard]"),
             small("a run by rows in fp16", *BY_ROWS, "train.precision=fp16", labels="thousand"),
             small("a run on attributes", *SCORED, "loss.penalties={lecam: 0.1}", network="resnet", labels="faces"),
             small("a run on several kinds of labels", *SCORED, network="r3", labels="several"),

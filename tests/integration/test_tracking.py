@@ -80,6 +80,7 @@ def documented() -> dict[str, str]:
 def test_the_page_has_the_names_of_a_real_run(cli: Cli, config_file: Path, folder: Path) -> None:
     options = (
         "conditioning.discriminator=[channels, auxiliary]",
+        "data.augment=ada",
         "loss.penalties={r1: {start: 0.1, end: 1.0, end_images: 64}, lecam: 0.1}",
         "discriminator.args.norm=none",
         "evaluate={interval_images: 32, metrics: [label_accuracy], count: 30}",

@@ -1,6 +1,7 @@
 """What an iteration costs beside a bare loop, a plain translation of the original program, and its arithmetic.
 
-    python bench/step.py                      # one core: configs/original/mnist.yaml, and the small configs/mnist.yaml
+    python bench/step.py                      # one core: configs/original/mnist.yaml, the small configs/mnist.yaml,
+                                              # and that and configs/celeba.yaml with each kind of augmentation
     python bench/step.py --device cuda        # one GPU: those of configs/celeba.yaml and celeba_128.yaml
 
 On the CPU: one process, one thread, process time; the variants take turns, so that a busy machine slows all of them
@@ -24,7 +25,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from on_gpu import measure_gpu
-from runs import BATCH, CLASSES, CONFIGS, GIGA, ORIGINAL, SMALL, Iterate, digits_trainer, next_iteration
+from runs import (
+    BATCH,
+    CLASSES,
+    CONFIGS,
+    FACES,
+    GIGA,
+    ORIGINAL,
+    SMALL,
+    Iterate,
+    digits_trainer,
+    faces_trainer,
+    next_iteration,
+)
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
@@ -37,7 +50,14 @@ LATENT_DIM = 100
 SMALL_TURNS = 20
 """Times as many turns where an iteration takes a twentieth."""
 WARM_UP = 2
+FEW_FACES = "train.batch_size=8"
 SIDE, PRODUCTS = 1024, 10
+AUGMENTATIONS = {
+    "none": "[]",
+    "DiffAugment": "[color, translation, cutout]",
+    "`ada`": "ada",
+    "`ada`, pipeline bgcfnc": "{name: ada, args: {pipeline: bgcfnc}}",
+}
 
 
 class Bare:
@@ -301,13 +321,27 @@ def small_networks(rounds: int) -> None:
         show(SMALL, times(variants, SMALL_TURNS * rounds))
 
 
+def augmentations(rounds: int) -> None:
+    """Measures what D's being shown changed images costs, and prints two tables; that of `ada` does not depend on p."""
+    torch.set_num_threads(1)
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    with tempfile.TemporaryDirectory() as folder:
+        for config, turns in ((SMALL, SMALL_TURNS * rounds), (FACES[64], rounds // 3)):
+            variants = {}
+            for number, (name, augment) in enumerate(AUGMENTATIONS.items()):
+                own = Path(folder), f"run.name={number}-{config.stem}", f"data.augment={augment}"
+                trainer = digits_trainer(SMALL, *own) if config == SMALL else faces_trainer(64, *own, FEW_FACES)
+                variants[name] = next_iteration(trainer)
+            show(config, times(variants, turns))
+
+
 def show(config: Path, found: dict[str, float]) -> None:
-    """Prints one table."""
-    mine = found["this trainer"]
+    """Prints one table, with ratios to its first row."""
+    first = next(iter(found.values()))
     name = config.relative_to(CONFIGS)
-    click.echo(f"\n| {name} | CPU ms an iteration | to this trainer's |\n|---|---|---|")
+    click.echo(f"\n| {name} | CPU ms an iteration | to the first |\n|---|---|---|")
     for variant, value in found.items():
-        click.echo(f"| {variant} | {value:.1f} | {value / mine:.3f} |")
+        click.echo(f"| {variant} | {value:.1f} | {value / first:.3f} |")
 
 
 @click.command()
@@ -321,6 +355,7 @@ def main(device: str, rounds: int, iterations: int, batch_size: int, json_file: 
     if device == "cpu":
         on_one_core(rounds)
         small_networks(rounds)
+        augmentations(rounds)
         return
     if not torch.cuda.is_available():
         raise click.UsageError("--device cuda: PyTorch finds no GPU here.")

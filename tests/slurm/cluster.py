@@ -92,21 +92,19 @@ class Cluster:
         text = self.run("scontrol", "show", "node", self.nodes[node - 1], "--oneliner")
         return re.findall(r" State=(\S+)", text)[0]
 
-    def wait(
-        self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS, log: Path | None = None
-    ) -> None:
+    def wait(self, what: str, condition: Callable[[], bool], log: Path | None = None) -> None:
         """Waits until something is so, and fails with the queue and a log if it does not become so."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             if time.monotonic() > deadline:
                 tail = log.read_text()[-4000:] if log and log.exists() else ""
                 raise AssertionError(f"in vain: {what}\n{self.run('squeue')}\n{tail}")
             time.sleep(0.2)
 
-    def wait_for_end(self, number: str, log: Path | None = None, seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+    def wait_for_end(self, number: str, log: Path | None = None) -> dict[str, str]:
         """Waits until a job is over for good and returns what Slurm says about it."""
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        self.wait(f"job {number} ends", lambda: self.state(number) in ended, seconds, log)
+        self.wait(f"job {number} ends", lambda: self.state(number) in ended, log=log)
         return self.job(number)
 
     def warn(self, number: str) -> None:

@@ -198,11 +198,11 @@ def test_a_node_that_crashes_costs_a_restart(finished: Run, make_run: MakeRun) -
     number = run.submit()
     run.wait_for_images(3 * SOME)
     cluster.crash(2)
-    cluster.wait("node 2 is down", lambda: "DOWN" in cluster.node_state(2), 90)
+    cluster.wait("node 2 is down", lambda: "DOWN" in cluster.node_state(2))
     cluster.boot(2)
-    job = cluster.wait_for_end(number, run.log, 240)
+    job = cluster.wait_for_end(number, run.log)
     assert job["JobState"] == "COMPLETED", run.log.read_text()
-    assert int(job["Restarts"]) in (1, 2)  # Slurm 22.05 may deliver the dead node's SIGTERM to the new attempt
+    assert int(job["Restarts"]) >= 1  # Slurm 22.05 may deliver the dead node's SIGTERM to new attempts too
     assert_same_numbers(run, finished)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +15,7 @@ from cgan_dist import cli
 from cgan_dist.config.document import load_config
 from cgan_dist.data.sources import celeba
 from cgan_dist.data.writer import Plan, write_shards
+from cgan_dist.labels import AttributeLabels, ProductLabels
 from examples.draw_celeba import draw_celeba
 from examples.draw_celeba import main as draw_main
 from tests.autoencoders import encoded
@@ -48,6 +51,12 @@ def shards_for(
             pictures = tmp_path_factory.mktemp("shards") / "pictures"
             write_shards(striped_images(4, size=64, channels=3), pictures, Plan(shards=2))
             return encoded(pictures, autoencoder_folder, out)
+        if path == "data/emoji":
+            pictures = striped_images(32, size=32, channels=3)
+            schema = ProductLabels(parts=[pictures.schema, AttributeLabels(names=["twitter"])])
+            labels = np.stack([pictures.labels, pictures.labels % 2], axis=1).astype(schema.dtype)
+            write_shards(replace(pictures, labels=labels, schema=schema), out, Plan(shards=2))
+            return out
         if path in ("data/cifar10", "data/my_pictures"):
             write_shards(striped_images(32, size=32 if "cifar" in path else 64, channels=3), out, Plan(shards=2))
             return out

@@ -63,7 +63,8 @@ def measure(
                 for name, value in maintenance.evaluator.scores(maintenance.sampler).items()
             }
             if samples is not None:
-                draw(maintenance.sampler, trainer.images_seen, samples / f"{config.stem}-{seed}-{mark:g}.png")
+                name = f"{config.parent.name}-{config.stem}-{seed}-{mark:g}.png"
+                draw(maintenance.sampler, trainer.images_seen, samples / name)
             yield {"seconds": mark, "images": trainer.images_seen} | scores
         maintenance.close()
 

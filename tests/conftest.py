@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,16 @@ from cgan_dist.labels import ClassLabels  # noqa: E402
 
 NUM_CLASSES = 3
 SIZE = 8
+
+
+def pytest_configure() -> None:
+    """Lets what tests start get signals, though these tests were started by nohup or behind an & in a script.
+
+    That a signal is ignored is inherited; that it is handled is not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def striped_images(count: int, seed: int = 0, size: int = SIZE, channels: int = 1) -> Source:

@@ -53,7 +53,7 @@ class Victim:
         """Ends the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(900)
 
 
 @pytest.fixture(scope="module")

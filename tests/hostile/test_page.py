@@ -63,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             assert server.poll() is None, log.read_text()
         yield Served(port, psutil.Process(server.pid), log)
         server.terminate()
-        assert server.wait(timeout=60) == 0, log.read_text()
+        assert server.wait(timeout=900) == 0, log.read_text()
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:

@@ -295,7 +295,7 @@ def test_one_rank_is_stopped_for_a_while_and_training_goes_on_exactly(
         before = now
         time.sleep(1)
     rank.send_signal(signal.SIGCONT)
-    assert process.wait(120) == 0
+    assert process.wait(900) == 0
     assert before[-1] < 3200
     assert_ends_like(folder, tmp_path / "runs" / "straight")
 
@@ -306,7 +306,7 @@ def test_one_rank_is_stopped_for_longer_than_allowed_and_the_last_checkpoint_sta
 ) -> None:
     process = two(config_file, "train.total_images=10000000", "guard.stuck_minutes=0.05", *RARELY)
     stopped_rank(process, folder)
-    assert process.wait(120) != 0
+    assert process.wait(900) != 0
     assert "no iteration for 3 s" in (folder / "stuck-rank-0.txt").read_text()
     at = find_checkpoint(folder).images_seen
     launch(2, TRAIN, "--config", str(config_file), f"train.total_images={at + 32}")

@@ -16,7 +16,7 @@ BEGIN = "import os, sys\nfrom cgan_dist.commands.streams import outlive_readers\
 
 def shell(code: str, redirections: str, *args: str) -> subprocess.CompletedProcess[str]:
     line = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-c", BEGIN + code, *args]
-    return subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_a_reader_that_stays_reads_everything_in_order() -> None:
@@ -67,7 +67,7 @@ def test_a_terminal_that_would_block_blocks_nothing() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     line = [sys.executable, "-c", BEGIN + "for _ in range(100): print('x' * 10_000, flush=True)"]
-    done = subprocess.run(line, cwd=ROOT, env=environment(), stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run(line, cwd=ROOT, env=environment(), stdout=writer, stderr=subprocess.PIPE, timeout=900)
     os.close(reader)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -33,7 +33,7 @@ def test_the_server_of_workers_imports_pytorch_beside_the_trainer(config_file: P
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, said), done.stderr

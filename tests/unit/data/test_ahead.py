@@ -135,16 +135,16 @@ def test_a_source_that_hangs_does_not_hang_who_closes(monkeypatch: pytest.Monkey
     def numbers() -> Generator[int, None, None]:
         yield 1
         hanging.set()
-        let_go.wait(60)
+        let_go.wait(900)
         ended.set()
 
     items = ahead(numbers(), 1)
     next(items)
-    assert hanging.wait(60)
+    assert hanging.wait(900)
     items.close()
     assert not ended.is_set()
     let_go.set()
-    assert ended.wait(60)
+    assert ended.wait(900)
 
 
 OPEN_AT_EXIT = """
@@ -166,5 +166,5 @@ print(next(full), next(hanging))
 
 def test_an_open_one_does_not_keep_the_process() -> None:
     line = [sys.executable, "-c", OPEN_AT_EXIT]
-    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0 0\n", "")

@@ -83,7 +83,7 @@ def test_a_second_process_decodes_nothing(tmp_path: Path, memory: Path, encoding
     results: multiprocessing.Queue[bytes] = context.Queue()
     process = context.Process(target=read_without_shards, args=(memory, tmp_path / "set", results))
     process.start()
-    found = results.get(timeout=60)
+    found = results.get(timeout=900)
     process.join(60)
     assert process.exitcode == 0
     assert not list((tmp_path / "set").glob("*.tar"))
@@ -267,7 +267,7 @@ print(*sorted(path.name for path in cache.folder.iterdir()))
 
 def test_the_owner_removes_it_at_its_end_and_a_forked_worker_does_not(memory: Path) -> None:
     line = [sys.executable, "-c", OWNER, str(memory)]
-    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [f"{index}.{kind}.npy" for index in (0, 1) for kind in ("images", "labels")]
     assert list(memory.iterdir()) == []

@@ -47,7 +47,7 @@ class Users:
 def end(process: Process, killed: bool = False) -> None:
     if killed:
         process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=900)
 
 
 @pytest.fixture

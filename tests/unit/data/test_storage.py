@@ -281,7 +281,7 @@ def test_a_full_disk_is_blamed_on_the_cache_and_not_on_the_server(
 
 def read_all(url: str, cache: Path, barrier: multiprocessing.synchronize.Barrier) -> None:  # type: ignore[name-defined]
     shards = open_remote(url, cache)
-    barrier.wait(60)
+    barrier.wait(900)
     shards.load_all()
 
 

@@ -93,7 +93,7 @@ def test_a_worker_that_is_killed_is_an_error_that_ends_the_others_too(shards_fol
     ) as end:
         list(itertools.islice(running, 1000))
     assert end.value.__traceback__ is not None
-    assert psutil.wait_procs([other], timeout=60)[1] == []
+    assert psutil.wait_procs([other], timeout=900)[1] == []
 
 
 TRAINER = """
@@ -118,7 +118,7 @@ def script(tmp_path: Path, then: str) -> Path:
 
 def test_a_script_need_not_ask_whether_it_is_main(tmp_path: Path, shards_folder: Path, memory: Path) -> None:
     line = [sys.executable, str(script(tmp_path, "running.close()")), str(shards_folder), str(memory)]
-    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False)
     assert (done.returncode, done.stdout) == (0, "16\n"), done.stderr
 
 
@@ -135,9 +135,9 @@ def test_nothing_is_left_when_the_trainer_is_gone(tmp_path: Path, shards_folder:
         assert sum("forkserver" in name for name in names) == 3, names  # the server and its two workers
         if end == "killed":
             trainer.kill()
-        trainer.communicate("x" if end != "killed" else None, timeout=60)
+        trainer.communicate("x" if end != "killed" else None, timeout=900)
     assert trainer.returncode == {"killed": -signal.SIGKILL, "an error": 1, "the end": 0}[end]
-    assert psutil.wait_procs(family, timeout=60)[1] == []
+    assert psutil.wait_procs(family, timeout=900)[1] == []
     assert end == "killed" or list(memory.iterdir()) == []
 
 
@@ -156,7 +156,7 @@ running.close()
 """
     line = [sys.executable, str(script(tmp_path, then)), str(shards_folder), str(memory)]
     done = subprocess.run(
-        line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+        line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False,
         start_new_session=True,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")

@@ -34,7 +34,7 @@ def run(folder: Path, body: str, seconds: float = SECONDS) -> tuple[subprocess.C
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=900,
         check=False,
     )
     return done, time.monotonic() - started

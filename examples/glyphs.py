@@ -202,15 +202,18 @@ def _faces_with(folder: Path, characters: str, side: int) -> Iterator[Face]:
     for path in sorted(folder.rglob("*")):
         for index in range(_fonts_in(path)):
             face = Face(path, index, side)
-            if re.search(LEFT_OUT, face.name, re.IGNORECASE):
-                continue
             try:
-                drawings = face.draw(characters)
-            except OSError:  # a damaged character
+                left_out = re.search(LEFT_OUT, face.name, re.IGNORECASE)
+                drawings = face.draw("" if left_out else characters)
+            except OSError:  # damaged, at once or at one character
                 continue
-            different = len({drawing.tobytes() for drawing in drawings if drawing.any()})
-            if different >= len(characters) - MOST_LACKING:
+            if len(set(_as_bytes(drawings))) >= max(len(characters) - MOST_LACKING, 1):
                 yield face
+
+
+def _as_bytes(drawings: NDArray[np.uint8]) -> list[bytes]:
+    """Those that are there; what is drawn for all that is lacking counts once."""
+    return [drawing.tobytes() for drawing in drawings if drawing.any()]
 
 
 def _fonts_in(path: Path) -> int:

@@ -105,11 +105,10 @@ class ConditioningConfig(Section):
     """Ways into G, any number: `concat` (`literal` false), `embedding` (`dim` 128, `std` 1), `film` (`dim` null,
     `latent` false); [] where labels are `none`. See docs/conditioning.md#ways-into-the-generator."""
     discriminator: list[Part] = [Named(name="channels")]
-    """Ways into D, any number: `channels` (`literal` false), `embedding_channels` (`dim` 16), `projection`
-    (`dim` null, `layers` 0, `std` null), `auxiliary`
-    (`weight` 1, `on_fakes` false), `d2d_ce` (`dim` 128, `weight` 0.5, `temperature` 0.5, `margin` 0.98), `multi_hinge`
-    (`weight` 1), each `weight` a number or a schedule; [] where labels are `none`. See
-    docs/conditioning.md#ways-into-the-discriminator."""
+    """Ways into D, any number: `channels` (`literal` false), `embedding_channels` (`dim` 16), `projection` (`dim`
+    null, `layers` 0, `std` null), `auxiliary` (`weight` 1, `on_fakes` false, `dim` null), `d2d_ce` (`dim` 128,
+    `weight` 0.5, `temperature` 0.5, `margin` 0.98), `multi_hinge` (`weight` 1), each `weight` a number or a schedule;
+    [] where labels are `none`. See docs/conditioning.md#ways-into-the-discriminator."""
 
     @model_validator(mode="before")
     @classmethod

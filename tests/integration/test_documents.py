@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import matplotlib
 import pytest
 from click.testing import CliRunner
 
@@ -16,6 +17,7 @@ from cgan_dist.config.document import load_config
 from cgan_dist.data.sources import celeba
 from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.labels import AttributeLabels, ProductLabels
+from examples import glyphs
 from examples.draw_celeba import draw_celeba
 from examples.draw_celeba import main as draw_main
 from tests.autoencoders import encoded
@@ -56,6 +58,9 @@ def shards_for(
             schema = ProductLabels(parts=[pictures.schema, AttributeLabels(names=["twitter"])])
             labels = np.stack([pictures.labels, pictures.labels % 2], axis=1).astype(schema.dtype)
             write_shards(replace(pictures, labels=labels, schema=schema), out, Plan(shards=2))
+        if path == "data/glyphs":
+            fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
+            write_shards(glyphs.load(fonts, "train", characters="ABCDEFGH"), out, Plan(shards=2))
             return out
         if path in ("data/cifar10", "data/my_pictures"):
             write_shards(striped_images(32, size=32 if "cifar" in path else 64, channels=3), out, Plan(shards=2))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cgan_dist.conditioning.condition import Condition, Layout
 from cgan_dist.conditioning.discriminator.base import DiscriminatorWay, Role
 from cgan_dist.config.schedule import Scheduled
-from cgan_dist.config.values import NotNegative
+from cgan_dist.config.values import Count, NotNegative
 
 
 class Auxiliary(DiscriminatorWay):
@@ -20,15 +20,23 @@ class Auxiliary(DiscriminatorWay):
         weight: of the classification loss, in D and in G; a number or a schedule.
         on_fakes: D learns from its fakes too, as in the paper; by default from real images only, so that it never
             learns to read a generator's mistakes as the label.
+        dim: length that features are brought to before the label is read, so that a class costs `dim` operations and
+            weights in place of F; null takes them as they are.
     """
 
-    def __init__(self, layout: Layout, weight: Scheduled[NotNegative] = 1.0, on_fakes: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        weight: Scheduled[NotNegative] = 1.0,
+        on_fakes: bool = False,
+        dim: Count | None = None,
+    ) -> None:
         super().__init__(layout)
-        self.weight, self.on_fakes = weight, on_fakes
+        self.weight, self.on_fakes, self.dim = weight, on_fakes, dim
 
     def reading(self, features: int) -> nn.Module:
         """(B, F) -> (B, N): logits of classes and bits, estimates of real values."""
-        return Classifier(features, self.layout)
+        return Classifier(features, self.layout, dim=self.dim)
 
     def loss(self, reading: Tensor, condition: Condition, role: Role) -> Tensor | None:
         """How far the reading is from the condition, see `label_loss`."""
@@ -44,11 +52,13 @@ class Classifier(nn.Linear):
         features: F.
         layout: of what it reads; N is its width.
         besides: outputs after those of the label.
+        dim: length of a linear map of the features before it; null is no such map.
     """
 
-    def __init__(self, features: int, layout: Layout, besides: int = 0) -> None:
-        super().__init__(features, layout.width + besides)
+    def __init__(self, features: int, layout: Layout, besides: int = 0, dim: int | None = None) -> None:
+        super().__init__(dim or features, layout.width + besides)
         self.layout = layout
+        self.features = nn.Linear(features, dim, bias=False) if dim else nn.Identity()
 
     def label_rows(self) -> dict[str, range]:
         """The parameters whose rows are entries of the condition, and which entries."""
@@ -56,7 +66,7 @@ class Classifier(nn.Linear):
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:  # type: ignore[override]
         """(B, F) and a condition -> (B, N), and what there is besides."""
-        return super().forward(features)
+        return super().forward(self.features(features))
 
 
 def label_loss(reading: Tensor, condition: Condition, layout: Layout) -> Tensor:

@@ -99,3 +99,13 @@ def test_the_reading_has_one_output_for_each_entry_and_does_not_look_at_the_labe
     one, other = (layer(features, batch_of(layout, seed)[1]) for seed in (0, 1))
     assert one.shape == (BATCH, layout.width)
     assert torch.equal(one, other)
+
+
+def test_with_dim_the_features_are_brought_to_it_first() -> None:
+    layout, features = LAYOUTS["everything"], torch.randn(BATCH, 6)
+    layer = Auxiliary(layout, dim=2).reading(6)
+    first, last, bias = (layer.get_parameter(name) for name in ("features.weight", "weight", "bias"))
+    assert (first.shape, last.shape) == ((2, 6), (layout.width, 2))
+    reading = layer(features, batch_of(layout)[1])
+    assert torch.allclose(reading, features @ first.T @ last.T + bias, atol=1e-6)
+    assert list(Auxiliary(layout).reading(6).state_dict()) == ["weight", "bias"]  # as in checkpoints without dim

@@ -65,6 +65,8 @@ def test_copies_and_links_and_slanted_and_damaged_fonts_are_left_out(fonts: Copy
     (folder / "link.ttf").symlink_to(folder / "DejaVuSans.ttf")
     (folder / "damaged.ttf").write_bytes((folder / "DejaVuSans.ttf").read_bytes()[:5000])
     (folder / "empty.otf").touch()
+    (folder / "folder.ttf").mkdir()
+    (folder / "damaged.ttc").write_bytes(b"ttcf" + b"\xff" * 8)
     (folder / "notes.txt").write_text("no font")
     assert names(folder) == [["DejaVu Sans Book"], []]
 
@@ -115,3 +117,8 @@ def test_a_machine_without_such_fonts_is_told_what_to_install(fonts: Copy) -> No
         load(fonts("DejaVuSans"), "train")
     with pytest.raises(UserError, match="found no test face"):
         load(fonts(), "test", characters=CAPITALS)
+
+
+def test_there_are_two_splits(fonts: Copy) -> None:
+    with pytest.raises(UserError, match="split: found 'all'; expected train or test"):
+        load(fonts("DejaVuSans"), "all")

@@ -26,15 +26,15 @@ ITERATION = {
     "cifar10": Bound(2_427, 16),
     "demo": Bound(316, 4),
     "drawn_celeba": Bound(325, 4),
-    "emoji": Bound(1, 4),
+    "emoji": Bound(594, 4),
     "fashion_mnist": Bound(355, 4),
-    "glyphs": Bound(1, 4),
+    "glyphs": Bound(505, 4),
     "imagefolder": Bound(1_406, 4),
     "imagenet256": Bound(3_351, 4),
     "mnist": Bound(316, 4),
     "original/celeba": Bound(407, 5),
     "original/mnist": Bound(400, 5),
-    "transformer/mnist": Bound(1, 4),
+    "transformer/mnist": Bound(1_532, 4),
     "transformer/pictures": Bound(3_084, 4),
 }
 """Of each config."""

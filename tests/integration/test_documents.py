@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import matplotlib
+import numpy as np
 import pytest
 from click.testing import CliRunner
 

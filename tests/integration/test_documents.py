@@ -58,6 +58,7 @@ def shards_for(
             schema = ProductLabels(parts=[pictures.schema, AttributeLabels(names=["twitter"])])
             labels = np.stack([pictures.labels, pictures.labels % 2], axis=1).astype(schema.dtype)
             write_shards(replace(pictures, labels=labels, schema=schema), out, Plan(shards=2))
+            return out
         if path == "data/glyphs":
             fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
             write_shards(glyphs.load(fonts, "train", characters="ABCDEFGH"), out, Plan(shards=2))

@@ -275,11 +275,13 @@ def test_graphs_hold_the_decoder(model: Path, tmp_path: Path) -> None:
 
 def test_latents_can_be_moved_adaptively(config_path: Path) -> None:
     augment = "[{name: ada, args: {pipeline: bg}}]"
-    adaptation = check_inputs(load_config(config_path, [f"data.augment={augment}"]), 1, 0).augment.adaptation
-    assert adaptation is not None
+    own = "run.name=adaptive"  # another test trains in the folder of the config
+    config = load_config(config_path, [own, f"data.augment={augment}"])
+    assert check_inputs(config, 1, 0).augment.adaptation is not None
     colours = "[brightness, contrast, luma_flip, hue, saturation]"
     moving = f"[{{name: ada, args: {{without: {colours}}}}}]"
-    assert check_inputs(load_config(config_path, [f"data.augment={moving}"]), 1, 0).augment.adaptation is not None
+    config = load_config(config_path, [own, f"data.augment={moving}"])
+    assert check_inputs(config, 1, 0).augment.adaptation is not None
 
 
 def test_a_generator_of_latents_has_no_bounds(config: Config) -> None:

@@ -14,7 +14,7 @@ from cgan_dist.assembly.step import build_step
 from cgan_dist.config.document import Config
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.distributed.group import build_accelerator
-from cgan_dist.distributed.launch import computes_slowly
+from cgan_dist.distributed.launch import SLOW_BF16, computes_slowly
 from cgan_dist.errors import UserError
 
 NAMES_SHOWN = 12
@@ -69,8 +69,7 @@ def build_trial(config: Config, inputs: Inputs, networks: Networks) -> Trial:
 def _on_precision(precision: str) -> list[str]:
     if not computes_slowly(precision):
         return []
-    slow = f"(in float32: this CPU has no AVX-512, and {precision} without it is about fifty times slower;"
-    return [f"{'':16}{slow}", f"{'':16} to train here, give train.precision=auto)"]
+    return [f"{'':16}(in float32: {SLOW_BF16};", f"{'':16} to train here, give train.precision=auto)"]
 
 
 def _describe(config: Config, inputs: Inputs, networks: Networks, world_size: int) -> str:

@@ -26,7 +26,7 @@ from cgan_dist.data.loader import Loader
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.distributed.collectives import from_main
 from cgan_dist.distributed.group import build_accelerator
-from cgan_dist.distributed.launch import check_launched, computes_slowly, launched_rank, launched_world_size
+from cgan_dist.distributed.launch import SLOW_BF16, check_launched, computes_slowly, launched_rank, launched_world_size
 from cgan_dist.evaluation.evaluator import Evaluator
 from cgan_dist.resilience.preemption import StopRequest, clear_marks
 from cgan_dist.resilience.rollback import BOOK, RollbackBook
@@ -139,11 +139,7 @@ def _say(config: Config, inputs: Inputs, step: TrainStep) -> None:
         step.share,
     )
     if computes_slowly(inputs.precision):
-        logger.warning(
-            "train.precision: this CPU has no AVX-512, and %s without it is about fifty times slower than float32; "
-            "give auto or no to train here.",
-            inputs.precision,
-        )
+        logger.warning("train.precision: %s; give auto or no to train here.", SLOW_BF16)
     if inputs.balance is not None:
         logger.info("Classes are seen as %s.", inputs.balance.describe(CLASSES_NAMED))
 

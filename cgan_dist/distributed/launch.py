@@ -61,6 +61,10 @@ def resolve_precision(precision: str) -> str:
     return "bf16" if has_gpu() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
 
 
+SLOW_BF16 = "this CPU has no AVX-512, and bf16 without it is about fifty times slower than float32"
+"""Where `computes_slowly`, for a person."""
+
+
 def computes_slowly(precision: str) -> bool:
     """Whether what would train here has to do its arithmetic in software: bf16 on a CPU without AVX-512.
 

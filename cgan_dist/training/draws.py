@@ -120,14 +120,15 @@ class Draws:
 
     def _drawn(self, seed: int, position: int, phase: int) -> Drawn:
         key, reals, net = (seed, position, phase), self.reals_shape, self.config.train.plan[phase]
+        probability = value_at(self.config.data.augment_probability, position)
         return Drawn(
             z=self._latents(seed, position, phase),
             mix=self._mix(seed, position, phase) if self.mixes else None,
-            real=self._parameters("real", seed, position, phase),
-            fake=self._parameters("fake", seed, position, phase),
+            real=self._parameters(self.augment, "real", key, probability),
+            fake=self._parameters(self.augment, "fake", key, probability),
             noise={name: self._noise(name, key, of.shape) for name, of in self.noisy.items() if net in of.phases},
             reals=None if reals is None else self._noise("moments", key, reals),
-            twins={name: self._twins(name, key) for name in self.twins if net == "D"},
+            twins={name: self._parameters(of, name, key) for name, of in self.twins.items() if net == "D"},
         )
 
     def _noise(self, name: str, key: Key, shape: Sequence[int]) -> Tensor:
@@ -152,14 +153,8 @@ class Draws:
         generator = torch_generator(seed, "mix", position, phase)
         return torch.rand(self.config.train.batch_size, generator=generator)[self.rows]
 
-    def _parameters(self, images: str, seed: int, position: int, phase: int) -> list[Tensor]:
-        """Of the augmentation of these images."""
-        probability = value_at(self.config.data.augment_probability, position)
-        size = self.config.train.batch_size
-        return [rows[self.rows] for rows in self.augment.draw(seed, f"{images} {phase}", position, size, probability)]
-
-    def _twins(self, name: str, key: Key) -> list[Tensor]:
-        """Of the augmentation that a penalty compares an image under."""
+    def _parameters(self, augment: Pipeline, purpose: str, key: Key, probability: float = 1.0) -> list[Tensor]:
+        """Of an augmentation in one phase, see `Pipeline.draw`."""
         seed, position, phase = key
-        drawn = self.twins[name].draw(seed, f"{name} {phase}", position, self.config.train.batch_size)
-        return [rows[self.rows] for rows in drawn]
+        size = self.config.train.batch_size
+        return [rows[self.rows] for rows in augment.draw(seed, f"{purpose} {phase}", position, size, probability)]

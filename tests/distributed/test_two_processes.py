@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -68,9 +69,7 @@ def test_spectral_norm_has_the_same_losses_on_one_and_two_processes(tmp_path: Pa
         "loss={adversarial: hinge, penalties: {r1: 0.1}}",
         "train.plan=[D, D, G]",
     )
-    for name in ("loss/g", "loss/d", "penalty/r1", "logits/real"):
-        for ours, theirs in zip(two, one, strict=True):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["images"])
+    assert_same(one, two, ("loss/g", "loss/d", "penalty/r1", "logits/real"), abs=1e-4)
 
 
 def test_transformers_have_the_same_losses_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
@@ -87,9 +86,9 @@ def test_transformers_have_the_same_losses_on_one_and_two_processes(tmp_path: Pa
         "data.augment=[translation]",
         "train.plan=[D, G]",
     )
-    for name in ("loss/g", "loss/d", "loss/consistency", "penalty/r1_approximate", "gradient/g"):
-        for ours, theirs in zip(two, one, strict=True):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-3, rel=1e-3), (name, ours["images"])
+    assert_same(
+        one, two, ("loss/g", "loss/d", "loss/consistency", "penalty/r1_approximate", "gradient/g"), abs=1e-3, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("at_once", [16, 32])
@@ -109,9 +108,7 @@ def test_the_best_of_a_batch_and_twins_are_the_same_on_one_and_two_processes(
         at_once=at_once,
     )
     names = ["penalty/bcr_real", "penalty/bcr_fake", "penalty/zcr_d", "penalty/zcr_g"]
-    for name in (*names, "loss/g", "loss/g_adversarial", "loss/d", "gradient/g"):
-        for ours, theirs in zip(two, one, strict=True):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-4, rel=1e-4), (name, ours["images"])
+    assert_same(one, two, (*names, "loss/g", "loss/g_adversarial", "loss/d", "gradient/g"), abs=1e-4, rel=1e-4)
 
 
 def test_adaptive_augmentation_is_the_same_on_one_and_two_processes(tmp_path: Path, digits_folder: Path) -> None:
@@ -125,10 +122,16 @@ def test_adaptive_augmentation_is_the_same_on_one_and_two_processes(tmp_path: Pa
         "loss={adversarial: relativistic, penalties: {r1: 0.1, r2: 0.1}}",
         "train.plan=[D, G]",
     )
-    for name in ("loss/g", "loss/d", "penalty/r1", "augment/r", "augment/p"):
-        for ours, theirs in zip(two, one, strict=True):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-4), (name, ours["images"])
+    assert_same(one, two, ("loss/g", "loss/d", "penalty/r1", "augment/r", "augment/p"), abs=1e-4)
     assert one[-1]["augment/p"] > 0.1
+
+
+def assert_same(
+    one: list[dict[str, float]], two: list[dict[str, float]], names: Iterable[str], **tolerance: float
+) -> None:
+    for name in names:
+        for ours, theirs in zip(two, one, strict=True):
+            assert ours[name] == pytest.approx(theirs[name], **tolerance), (name, ours["images"])
 
 
 def on_one_and_two(

@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SHARDS := data/mnist5k
 RUN := runs/demo
+METRICS := label_accuracy,frechet_distance,precision,memorization
 TEST_WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
@@ -25,7 +26,10 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 
 demo: setup $(SHARDS)/manifest.json  ## Train on 5,000 real digits for a few minutes, or go on with it
 	launch/local.sh --config configs/demo.yaml
-	@cgan-dist evaluate $(RUN) --metrics label_accuracy --count 10000
+	@cgan-dist evaluate $(RUN) --features classifier --metrics $(METRICS) --count 10000
+	@cgan-dist neighbours $(RUN) --out $(RUN)/neighbours.png
+	@cgan-dist film $(RUN) --out $(RUN)/film.gif
+	@echo "A page of all this, to play with: cgan-dist demo $(RUN) (after: source $(VENV)/bin/activate)"
 	@echo "Sample grid: $(CURDIR)/$$(ls $(RUN)/samples/random_z-*.png | tail -n 1)"
 
 demo-fresh:  ## Start the demo over

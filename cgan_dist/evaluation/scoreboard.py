@@ -48,8 +48,10 @@ class Scoreboard:
             raise UserError(f"{self.path}: cannot be read: {reason}. Mend it or move it away.") from error
         if isinstance(found, dict):  # version 0.1.0 wrote a single entry, without its protocol
             return [found]
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise UserError(f"{self.path}: expected a list of entries; mend it or move it away.")
+        if not isinstance(found, list) or not all(map(_is_entry, found)):
+            raise UserError(
+                f"{self.path}: expected a list of entries as `cgan-dist evaluate` writes them; mend it or move it away."
+            )
         return found
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -66,6 +68,14 @@ class Scoreboard:
                 partial.write_text(json.dumps([*others, entry], indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path}: cannot write: {error.strerror or error}.") from error
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether what readers look into is there in the form in which they do; anybody may have written the file."""
+    if not isinstance(entry, dict) or not isinstance(protocol := entry.get("protocol", {}), dict):
+        return False
+    parts = (entry.get("scores", {}), protocol.get("scored", {}), protocol.get("reference", {}))
+    return all(isinstance(part, dict) for part in parts)
 
 
 @contextlib.contextmanager

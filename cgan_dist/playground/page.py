@@ -10,6 +10,7 @@ import gradio as gr
 
 from cgan_dist.playground.controls import Choice, Control, Switches, controls_of
 from cgan_dist.playground.handlers import Handler, Pictures, with_files
+from cgan_dist.playground.results_tab import results_tab
 from cgan_dist.playground.studio import MAX_IMAGES, MAX_SEED, Picture
 from cgan_dist.playground.subject import Subject
 from cgan_dist.playground.training_tab import training_tab
@@ -55,6 +56,9 @@ def build_page(subject: Subject) -> Page:
             if subject.progress is not None:
                 with gr.Tab("Training", id="training") as tab:
                     training_tab(tab, subject.progress)
+            if subject.results is not None:
+                with gr.Tab("Results", id="results") as tab:
+                    results_tab(tab, subject.results)
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     page.has_launched = True  # a mounted page never is, and Gradio checks paths only of one that is
     return page

@@ -11,6 +11,7 @@ from cgan_dist.assembly.saved import load_sampler
 from cgan_dist.checkpoints.store import CHECKPOINTS, find_checkpoint
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.playground.progress import Progress
+from cgan_dist.playground.results import Results
 from cgan_dist.playground.studio import Studio
 from cgan_dist.runs.folder import CONFIG
 from cgan_dist.sharing.folder import is_model_folder
@@ -18,12 +19,13 @@ from cgan_dist.sharing.pretrained import Generator
 
 
 class Subject(NamedTuple):
-    """A name, a line that says what it is, what draws, and what tells of training, null for a model folder."""
+    """A name, a line that says what it is, what draws, and what tells of training; null without a run folder."""
 
     name: str
     text: str
     studio: Studio
     progress: Progress | None
+    results: Results | None
 
 
 def open_subject(
@@ -43,7 +45,7 @@ def open_subject(
     if is_model_folder(path):
         generator = Generator.from_pretrained(path, map_location=device, trust_code=trust_code)
         text = _text("Model folder", generator.config.origin.images_seen, generator.config.spec)
-        return Subject(path.resolve().name, text, Studio(generator.sampler()), None)
+        return Subject(path.resolve().name, text, Studio(generator.sampler()), None, None)
     checkpoint = find_checkpoint(path)
     text = _text(
         f"Checkpoint {checkpoint.folder.name}", checkpoint.images_seen, DataSpec.from_dict(checkpoint.state["data"])
@@ -52,7 +54,9 @@ def open_subject(
     run = holder.parent if holder.name == CHECKPOINTS else None
     progress = Progress(run) if run is not None and (run / CONFIG).is_file() else None
     name = run.name if run is not None else checkpoint.folder.name
-    return Subject(name, text, Studio(load_sampler(checkpoint, 0, device, trust_code, autoencoder)), progress)
+    results = Results(checkpoint, progress) if progress is not None else None
+    studio = Studio(load_sampler(checkpoint, 0, device, trust_code, autoencoder))
+    return Subject(name, text, studio, progress, results)
 
 
 def _text(what: str, images_seen: int, spec: DataSpec) -> str:

@@ -45,11 +45,12 @@ def _evaluated(checkpoint: Checkpoint) -> Iterator[Scores]:
         scored = protocol.get("scored", entry | {"images": "generated"})
         if scored.get("images") != "generated" or scored.get("shuffled_labels"):
             continue
-        if values := dict(_finite(entry.get("scores", entry))):
+        if values := dict(finite(entry.get("scores", entry))):
             yield Scores(values=values, protocol=_told(scored, protocol.get("reference", {})))
 
 
-def _finite(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def finite(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Names without `eval/` and values, of those that are numbers."""
     for name, value in scores.items():
         if isinstance(value, float) and math.isfinite(value):
             yield name.removeprefix(PREFIX), value
@@ -57,6 +58,6 @@ def _finite(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 def _told(scored: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: scored[name] for name in ("count", "seed", "truncation") if scored.get(name) is not None}
-    if "count" in reference:
+    if isinstance(reference.get("count"), int):
         told["real images"] = f"{reference['count']:,} ({reference.get('split')})"
     return told

@@ -16,7 +16,7 @@ from tests.unit.generator_samples import SCHEMAS, generator_of
 
 def page_of(kind: str, files: Path) -> dict[str, Any]:
     """The names on one page."""
-    subject = Subject(kind, "A generator", Studio(generator_of(kind=kind).sampler()), None)
+    subject = Subject(kind, "A generator", Studio(generator_of(kind=kind).sampler()), None, None)
     (mounted,) = [route for route in build_app(subject, "127.0.0.1", files).routes if hasattr(route.app, "get_blocks")]
     blocks = list(mounted.app.get_blocks().blocks.values())
     return {

@@ -252,6 +252,26 @@ def test_the_tab_of_the_training_shows_curves_grids_and_alerts(page: Page, serve
 
 
 @pytest.mark.browser
+def test_the_tab_of_results_shows_scores_neighbours_and_the_film(served: Served, cli: Cli) -> None:
+    with opened(served.url) as page:
+        page.get_by_role("tab", name="Results").click()
+        page.get_by_text("cgan-dist film runs/test --out runs/test/film.gif").wait_for()
+        assert page.locator("#neighbours img, #film img").count() == 0
+    evaluation = cli("evaluate", served.run, "--count", 300)
+    assert evaluation.exit_code == 0, evaluation.output
+    assert cli("neighbours", served.run, "--out", served.run / "neighbours.png").exit_code == 0
+    assert cli("film", served.run, "--out", served.run / "film.gif").exit_code == 0
+    with opened(served.url) as page:
+        page.get_by_role("tab", name="Results").click()
+        for place, kind in (("neighbours", "png"), ("film", "gif")):
+            page.wait_for_selector(f"#{place} img")
+            picture = page.request.get(page.locator(f"#{place} img").get_attribute("src") or "")
+            assert picture.headers["content-type"] == f"image/{kind}"
+        assert re.search(r"label_accuracy\s+(1|0\.9\d+)\s+1", page.locator("#scores").inner_text())
+        assert page.get_by_text("None yet").count() == 0
+
+
+@pytest.mark.browser
 def test_nothing_but_the_server_is_asked(page: Page, served: Served) -> None:
     page.get_by_role("tab", name="Training").click()
     page.wait_for_selector("#curves canvas, #curves svg")

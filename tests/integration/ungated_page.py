@@ -17,7 +17,7 @@ from tests.unit.generator_samples import generator_of
 
 def page_in(files: Path) -> Any:
     """The page as it is served, with a folder for its files."""
-    subject = Subject("ants", "A generator", Studio(generator_of().sampler()), None)
+    subject = Subject("ants", "A generator", Studio(generator_of().sampler()), None, None)
     (mounted,) = [route for route in build_app(subject, "127.0.0.1", files).routes if hasattr(route.app, "get_blocks")]
     return mounted.app.get_blocks()
 

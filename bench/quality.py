@@ -5,6 +5,7 @@
 One process, one thread, one run after the other. The clock is process time spent in training iterations; evaluation,
 set-up and pictures do not count. The judge is the classifier of `cgan-dist evaluate`, trained on real images only; all
 scores are on its readings and features. Prints a line per measurement, and the table of docs/benchmarks.md at the end.
+`--real` names other shards to score against, as the whole of a set of which a config learns from a few.
 """
 
 from __future__ import annotations
@@ -20,24 +21,33 @@ from statistics import mean
 import click
 import torch
 
+from cgan_dist.assembly.inputs import open_shards
 from cgan_dist.assembly.trainer import build_trainer
 from cgan_dist.config.document import load_config
 from cgan_dist.data.loader import one_step_ahead
+from cgan_dist.evaluation.evaluator import Evaluator
 from cgan_dist.sampling.sampler import Sampler
 
 MOST_LABELS, SAMPLES_OF_LABEL = 20, 8
-METRICS = ("label_accuracy", "frechet_distance", "precision@classifier")
+METRICS = ("label_accuracy", "frechet_distance", "precision@classifier", "memorization")
 SHOWN = {
     "label_accuracy": ".3f",
     "frechet_distance": ".1f",
     "precision@classifier": ".2f",
     "recall@classifier": ".2f",
+    "memorization": ".2f",
 }
 """Scores in the table, and how they are written."""
 
 
 def measure(
-    config: Path, seed: int, seconds: list[float], count: int, overrides: list[str], samples: Path | None = None
+    config: Path,
+    seed: int,
+    seconds: list[float],
+    count: int,
+    overrides: list[str],
+    samples: Path | None = None,
+    real: str | None = None,
 ) -> Iterator[dict[str, float]]:
     """Trains once and yields scores, and draws samples, each time the clock passes one of `seconds`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +57,13 @@ def measure(
             "data.workers=0",
             "tracking.trackers=[]",
         ]
-        trainer = build_trainer(load_config(config, [*overrides, *own]))
+        loaded = load_config(config, [*overrides, *own])
+        trainer = build_trainer(loaded)
         maintenance = trainer.maintenance
+        evaluator = maintenance.evaluator
+        if real is not None:
+            shards = open_shards(load_config(config, [*overrides, *own, f"data.path={real}"]).data)
+            evaluator = Evaluator(shards, evaluator.label_space, loaded.evaluate, trainer.accelerator)
         batches = one_step_ahead(trainer.loader.batches(0), trainer.accelerator.device)
         spent = 0.0
         for mark in sorted(seconds):
@@ -58,10 +73,8 @@ def measure(
                 trainer.images_seen += trainer.step.images_per_iteration
                 spent += time.process_time() - started
             trainer.step.meter.reset()
-            scores = {
-                name.removeprefix("eval/"): value
-                for name, value in maintenance.evaluator.scores(maintenance.sampler).items()
-            }
+            scored = evaluator.scores(maintenance.sampler)
+            scores = {name.removeprefix("eval/"): value for name, value in scored.items()}
             if samples is not None:
                 name = f"{config.parent.name}-{config.stem}-{seed}-{mark:g}.png"
                 draw(maintenance.sampler, trainer.images_seen, samples / name)
@@ -83,6 +96,7 @@ def draw(sampler: Sampler, images_seen: int, path: Path) -> None:
 @click.option("--first-seed", default=0)
 @click.option("--count", default=10_000, help="Samples to score.")
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Applies to every config.")
+@click.option("--real", help="Score against these shards, in place of those of training.")
 @click.option("--out", type=click.Path(path_type=Path), help="Append each measurement as a line of JSON.")
 @click.option("--samples", type=click.Path(path_type=Path), help="Folder for a grid of samples at each measurement.")
 def main(
@@ -92,6 +106,7 @@ def main(
     first_seed: int,
     count: int,
     overrides: tuple[str, ...],
+    real: str | None,
     out: Path | None,
     samples: Path | None,
 ) -> None:
@@ -100,7 +115,7 @@ def main(
     found: dict[tuple[str, float], list[dict[str, float]]] = defaultdict(list)
     for seed in range(first_seed, first_seed + seeds):
         for config in configs:
-            for scores in measure(config, seed, list(seconds), count, list(overrides), samples):
+            for scores in measure(config, seed, list(seconds), count, list(overrides), samples, real):
                 found[str(config), scores["seconds"]].append(scores)
                 line = json.dumps({"config": str(config), "seed": seed, "set": overrides} | scores)
                 click.echo(line)
@@ -108,8 +123,8 @@ def main(
                     with out.open("a", encoding="utf-8") as file:
                         file.write(line + "\n")
     click.echo(
-        "\n| config | CPU seconds | images | label accuracy | distance | precision | recall | (real) |"
-        "\n|---|---|---|---|---|---|---|---|"
+        "\n| config | CPU seconds | images | label accuracy | distance | precision | recall | memorization | (real) |"
+        "\n|---|---|---|---|---|---|---|---|---|"
     )
     for (name, mark), rows in found.items():
         images = mean(row["images"] for row in rows)

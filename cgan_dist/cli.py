@@ -18,6 +18,7 @@ from cgan_dist.commands.evaluate import evaluate
 from cgan_dist.commands.export import export, push
 from cgan_dist.commands.film import film
 from cgan_dist.commands.generate import generate
+from cgan_dist.commands.invert import invert
 from cgan_dist.commands.neighbours import neighbours
 from cgan_dist.commands.new import new
 from cgan_dist.commands.sample import sample, slide, walk
@@ -27,6 +28,7 @@ ROOMS = {
     "Data": (prepare, adopt_command, encode, inspect, verify),
     "Train": (new, check, train, resume_info),
     "Look": (sample, walk, slide, neighbours, film, demo, dashboard),
+    "Edit": (invert,),
     "Score": (evaluate,),
     "Share": (generate, export, push),
     "Cluster": (submit, status, run_folder),

@@ -14,7 +14,7 @@ LAYERS = [
     ["playground"],
     ["sharing", "recipes"],
     ["assembly"],
-    ["training", "pictures", "image_sets"],
+    ["training", "pictures", "image_sets", "inversion"],
     ["evaluation"],
     ["sampling"],
     ["models", "losses", "data", "runs"],

@@ -1,0 +1,300 @@
+"""From pictures to the z and the labels whose images are nearest to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from cgan_dist.conditioning.condition import Condition
+from cgan_dist.conditioning.spaces.base import LabelSpace
+from cgan_dist.evaluation.metrics.classifier import Classifier
+from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, without_values
+from cgan_dist.inversion.descent import QUIET, UNIFORM_DEVIATION, Descent, plausible
+from cgan_dist.inversion.distance import Distance, on
+from cgan_dist.inversion.plan import Plan
+from cgan_dist.randomness import draw_latent, torch_generator
+
+GoOn = Callable[[int, int], bool]
+"""Asked before every step, with the steps that are done and all that there will be; False ends the search."""
+RANDOM = 16
+"""Samples of a label whose mean distance says what a found one is worth."""
+
+
+class Cancelled(Exception):
+    """The search was told not to go on."""
+
+
+class Encoder(Protocol):
+    """What proposes a start."""
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """(P, C, H, W) uint8 and labels -> (P, Z), on the CPU."""
+
+
+class Search(NamedTuple):
+    """P pictures, of each K labels, of each S starts, all on the CPU.
+
+    Attributes:
+        labels: (P, K, S) or (P, K, S, W); they differ between starts where real values were moved.
+        z: (P, K, S, Z).
+        pixels: (P, K, S), the distance there.
+        features: likewise.
+        whole: likewise.
+        curve: (P, K, S, T): the best until then.
+    """
+
+    labels: Tensor
+    z: Tensor
+    pixels: Tensor
+    features: Tensor
+    whole: Tensor
+    curve: Tensor
+
+    def kept(self, order: Tensor) -> Search:
+        """(P, k), numbers of labels -> those alone."""
+        pictures = torch.arange(len(order))[:, None]
+        return Search(*(part[pictures, order] for part in self))
+
+    def ranked(self) -> Tensor:
+        """(P, K): numbers of labels, that with the nearest start first."""
+        return self.whole.amin(2).sort(dim=1, stable=True).indices
+
+    def ranked_once(self, space: LabelSpace) -> Tensor:
+        """The same with labels that are there twice, but for real values, at the end."""
+        plain = without_values(self.labels[:, :, 0].flatten(0, 1), space).unflatten(0, self.labels.shape[:2])
+        pairs = plain[:, :, None] == plain[:, None]
+        same = pairs.reshape(*pairs.shape[:3], -1).all(3)
+        whole = self.whole.amin(2)
+        order = whole.sort(dim=1, stable=True).indices
+        place = order.argsort(1)
+        repeated = (same & (place[:, None, :] < place[:, :, None])).any(2)
+        return whole.masked_fill(repeated, torch.inf).sort(dim=1, stable=True).indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was found of P pictures, on the CPU.
+
+    Attributes:
+        z: (P, Z) float32.
+        labels: (P,) or (P, W), in the form of the space.
+        pixels: (P,), mean squared difference; two random samples are 1 apart on average.
+        features: likewise; 0 where none were compared.
+        distance: (P,), both as the search weighs them.
+        random: (P,), the mean distance of random samples with the label that was found.
+        next_labels: (P,) or (P, W): the best of the other labels that were tried to the end.
+        next_distance: (P,); infinite where there was no other.
+        curve: (P, T), the smallest distance until each step of the start that was taken.
+    """
+
+    z: Tensor
+    labels: Tensor
+    pixels: Tensor
+    features: Tensor
+    distance: Tensor
+    random: Tensor
+    next_labels: Tensor
+    next_distance: Tensor
+    curve: Tensor
+
+
+class Inverter:
+    """Finds pictures in one generator; the same for the same picture and seed, whatever other pictures there are.
+
+    Args:
+        distance: to the pictures, which also holds the sampler; the seed of the starts is the sampler's.
+        plan: of the search.
+        classifier: ranks labels where there are more than are tried; null ranks them by samples.
+        encoder: proposes one start of each label; null draws all of them.
+    """
+
+    def __init__(
+        self,
+        distance: Distance,
+        plan: Plan | None = None,
+        classifier: Classifier | None = None,
+        encoder: Encoder | None = None,
+    ) -> None:
+        self.distance, self.plan = distance, plan or Plan()
+        self.sampler, self.classifier, self.encoder = distance.sampler, classifier, encoder
+
+    def find(self, images: Tensor, labels: Tensor | None = None, go_on: GoOn | None = None) -> Found:
+        """Searches for every picture.
+
+        Args:
+            images: (P, C, H, W) uint8, in the size of the run's pictures.
+            labels: (P,) or (P, W) of the space; null searches for them too.
+            go_on: see `GoOn`.
+
+        Raises:
+            Cancelled: if it says no.
+        """
+        keys = [_key(image) for image in images]
+        with self.distance.frozen():
+            return self._found(images, self._searched(images, keys, labels, go_on))
+
+    def _searched(self, images: Tensor, keys: Sequence[int], labels: Tensor | None, go_on: GoOn | None) -> Search:
+        plan, pictures = self.plan, len(images)
+        if labels is not None:
+            clock = _Clock(go_on, plan.steps * len(self._chunks(pictures, 1)))
+            given, z = self._starts(images, keys, labels[:, None])
+            return self._descend(images, keys, given, z, "finish", clock, free=False)
+        tried = likely_labels(self.distance, images, plan.tried, self.classifier)
+        count, bits = tried.shape[1], len(bit_columns(self.sampler.label_space))
+        bits = 0 if count == 2**bits else bits  # all that there are were tried
+        kept = min(plan.kept, count + bits)
+        stages = ((plan.screen_steps, count), (plan.screen_steps, bits), (plan.steps, kept))
+        clock = _Clock(go_on, sum(steps * len(self._chunks(pictures, width)) for steps, width in stages))
+        asked, z = self._starts(images, keys, tried)
+        found = self._descend(images, keys, asked, z, "screen", clock)
+        if bits:
+            best = found.kept(found.ranked()[:, :1])
+            others = flipped(best.labels[:, 0, 0], self.sampler.label_space)
+            z = best.z.expand(-1, bits, -1, -1)
+            more = self._descend(images, keys, _for_each(others, self.plan.starts), z, "flip", clock)
+            found = Search(*(torch.cat(both, dim=1) for both in zip(found, more, strict=True)))
+        found = found.kept(found.ranked_once(self.sampler.label_space)[:, :kept])
+        return self._descend(images, keys, found.labels, found.z, "finish", clock)
+
+    def _starts(self, images: Tensor, keys: Sequence[int], tried: Tensor) -> tuple[Tensor, Tensor]:
+        """(P, K) labels -> (P, K, S) and (P, K, S, Z): the same draws for all labels of a picture.
+
+        The encoder's proposal takes the place of the first.
+        """
+        sampler, count, starts = self.sampler, tried.shape[1], self.plan.starts
+        shape = (starts, sampler.latent_dim)
+        draws = [draw_latent(shape, sampler.latent, torch_generator(sampler.seed, "inversion", key)) for key in keys]
+        z = torch.stack(draws)[:, None].repeat(1, count, 1, 1)
+        if self.encoder is not None:
+            proposed = self.encoder(images.repeat_interleave(count, dim=0), tried.flatten(0, 1))
+            z[:, :, 0] = plausible(proposed, sampler.latent).unflatten(0, (-1, count))
+        return _for_each(tried, starts), z
+
+    def _descend(
+        self,
+        images: Tensor,
+        keys: Sequence[int],
+        labels: Tensor,
+        starts: Tensor,
+        stage: str,
+        clock: _Clock,
+        free: bool = True,
+    ) -> Search:
+        """Descends from (P, K, S, Z) under (P, K, S) labels, in batches of bounded size."""
+        steps = self.plan.steps if stage == "finish" else self.plan.screen_steps
+        count, number = starts.shape[1:3]
+        found: dict[int, list[list[Tensor]]] = {}
+        for pictures, own in self._chunks(len(images), count):
+            z, asked = (part[pictures, own].flatten(0, 2).to(self.distance.device) for part in (starts, labels))
+            width = len(range(*own.indices(count)))
+            noise = self._noise(keys[pictures], stage, steps, width)
+            seen = self.distance.pictures(images[pictures]).repeat_interleave(width * number, dim=0)
+            descent = Descent(self.distance, seen, z, asked, free, self.plan.rate, noise)
+            curve = []
+            for step in range(steps):
+                clock.tick()
+                curve.append(descent.step(step, steps).whole)
+            row = descent.best
+            assert row is not None, "there is at least one step"
+            parts = (row.labels, row.z, row.parts.pixels, row.parts.features, row.whole, torch.stack(curve, dim=1))
+            found.setdefault(pictures.start, []).append(
+                [part.cpu().unflatten(0, (-1, width, number)) for part in parts]
+            )
+        of_pictures = [[torch.cat(parts, dim=1) for parts in zip(*chunks, strict=True)] for chunks in found.values()]
+        return Search(*(torch.cat(parts) for parts in zip(*of_pictures, strict=True)))
+
+    def _noise(self, keys: Sequence[int], stage: str, steps: int, width: int) -> Tensor:
+        """(T, R, Z) on the device, for the steps that have some; the same for all labels of a picture."""
+        sampler, device = self.sampler, self.distance.device
+        noisy = int(steps * QUIET) if self.plan.noise else 0
+        shape = (noisy, 1, self.plan.starts, sampler.latent_dim)
+        draws = [torch.randn(shape, generator=torch_generator(sampler.seed, f"inversion {stage}", key)) for key in keys]
+        deviation = self.plan.noise * (UNIFORM_DEVIATION if sampler.latent == "uniform" else 1)
+        return torch.cat([draw.expand(-1, width, -1, -1).flatten(1, 2) for draw in draws], dim=1).to(device) * deviation
+
+    def _chunks(self, pictures: int, count: int) -> list[tuple[slice, slice]]:
+        """Which pictures and which of their labels make a batch; all labels of several pictures, or some of one."""
+        if not count:
+            return []
+        at_once = max(1, self.distance.rows // self.plan.starts)
+        several, some = max(1, at_once // count), min(count, at_once)
+        return [
+            (slice(first, min(pictures, first + several)), slice(label, label + some))
+            for first in range(0, pictures, several)
+            for label in range(0, count, some)
+        ]
+
+    def _found(self, images: Tensor, search: Search) -> Found:
+        space = self.sampler.label_space
+        search = search.kept(search.ranked())  # the best label is number 0
+        start = search.whole[:, 0].argmin(1)
+        rows = torch.arange(len(start))
+        labels, z, pixels, features, whole, curve = (part[rows, 0, start] for part in search)
+        plain = without_values(search.labels[:, :, 0].flatten(0, 1), space).unflatten(0, search.labels.shape[:2])
+        same = (plain == plain[:, :1]).reshape(*plain.shape[:2], -1).all(2)
+        others = search.whole.amin(2).masked_fill(same, torch.inf)
+        next_distance, place = others.min(1)
+        chosen = search.whole[rows, place].argmin(1)
+        return Found(
+            z=z,
+            labels=labels,
+            pixels=pixels,
+            features=features,
+            distance=whole,
+            random=self._random(images, labels),
+            next_labels=search.labels[rows, place, chosen],
+            next_distance=next_distance,
+            curve=curve,
+        )
+
+    @torch.no_grad()
+    def _random(self, images: Tensor, labels: Tensor) -> Tensor:
+        """(P,): the mean distance of samples of the labels that were found, the same z for all."""
+        sampler, distance = self.sampler, self.distance
+        shape = (RANDOM, sampler.latent_dim)
+        z = draw_latent(shape, sampler.latent, torch_generator(sampler.seed, "inversion random")).to(distance.device)
+        found = []
+        for image, label in zip(distance.pictures(images), labels, strict=True):
+            condition = on(distance.device, sampler.label_space.encode(label.expand(RANDOM, *label.shape)))
+            parts = [Condition(*part) for part in zip(*(side.split(distance.rows) for side in condition), strict=True)]
+            whole = []
+            for own, judged in zip(z.split(distance.rows), parts, strict=True):
+                target = distance.seen(image.expand(len(own), *image.shape), judged)
+                made = distance.seen(distance.made(own, judged), judged)
+                whole.append(distance.whole(distance.between(made, target)))
+            found.append(torch.cat(whole).mean())
+        return torch.stack(found).cpu()
+
+
+class _Clock:
+    """Counts steps, and asks before each whether to go on.
+
+    Args:
+        go_on: see `GoOn`; null always goes on.
+        total: of the steps.
+    """
+
+    def __init__(self, go_on: GoOn | None, total: int) -> None:
+        self.go_on, self.total, self.done = go_on, total, 0
+
+    def tick(self) -> None:
+        """Raises Cancelled if the answer is no."""
+        if self.go_on is not None and not self.go_on(self.done, self.total):
+            raise Cancelled
+        self.done += 1
+
+
+def _key(image: Tensor) -> int:
+    """Of a picture's draws: its content and shape, whatever number it has."""
+    content = repr(tuple(image.shape)).encode() + image.contiguous().numpy().tobytes()
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
+def _for_each(labels: Tensor, starts: int) -> Tensor:
+    """(P, K) labels -> (P, K, S)."""
+    return labels.unsqueeze(2).expand(*labels.shape[:2], starts, *labels.shape[2:])

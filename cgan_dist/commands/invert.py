@@ -150,8 +150,8 @@ def _tell(file: FoundFile, sampler: Sampler, out: Path) -> None:
             f"; next best {others[number]}, {other / max(distance, 1e-9):.2f} times as far" if other < math.inf else ""
         )
         say(f"{name}: {label}distance {distance:.3f}, a random sample of it {random:.3f}{rival}")
-    medians = [part.median().item() for part in (found.pixels, found.features, found.distance, found.random)]
+    means = [part.mean().item() for part in (found.pixels, found.features, found.distance, found.random)]
     say(
-        f"{out / FOUND}: {len(file)} pictures, median distance {medians[2]:.3f} (pixels {medians[0]:.3f}, features "
-        f"{medians[1]:.3f}), of a random sample {medians[3]:.3f}; two random samples are 1 apart"
+        f"{out / FOUND}: {len(file)} pictures, mean distance {means[2]:.3f} (pixels {means[0]:.3f}, features "
+        f"{means[1]:.3f}), of a random sample {means[3]:.3f}; two random samples are 1 apart"
     )

@@ -16,27 +16,29 @@ from cgan_dist.commands.drawing import (
     drawing_options,
     moving_options,
 )
+from cgan_dist.commands.found import FOUND_Z, Source, found_z
 from cgan_dist.commands.say import say
+from cgan_dist.errors import UserError
 from cgan_dist.pictures.picture_file import FILMS, write_picture
 
-GRID_COLUMNS = 16
+GRID_COLUMNS, GRID_ROWS = 16, 8
 GRID_CLASSES = 64
-WALK_COLUMNS = 10
-SLIDER_STOPS = 3
+WALK_COLUMNS, WALK_STOPS = 10, 3
+SLIDER_STOPS, SLIDER_ROWS = 3, 6
 
 
 @click.command(cls=UserCommand)
-@click.option("--per-label", default=8, show_default=True, type=click.IntRange(1), help="Rows of the grid.")
+@click.option("--per-label", type=click.IntRange(1), help=f"Rows of the grid. Default: {GRID_ROWS}.")
 @click.option(
     "--z",
     default="random",
     show_default=True,
-    type=click.Choice(["random", "fixed"]),
-    help="A new z for every image, or one z a row for all labels.",
+    type=Source("random", "fixed"),
+    help="A new z for every image, one z a row for all labels, or a row for each z of a file that `invert` has made.",
 )
 @drawing_options
 @PICTURE
-def sample(per_label: int, z: str, out: Path, **drawing: Any) -> None:
+def sample(per_label: int | None, z: str | Path, out: Path, **drawing: Any) -> None:
     """Draw a grid of samples with a column for each label.
 
     RUN is a run folder or a checkpoint; its averaged generator (EMA) draws.
@@ -44,26 +46,36 @@ def sample(per_label: int, z: str, out: Path, **drawing: Any) -> None:
     asked = Drawing(**drawing)
     kind = asked.sampler.label_space.schema.kind
     chosen = asked.choose(GRID_CLASSES if kind == "classes" else GRID_COLUMNS)
-    write_picture(asked.sampler.grid(chosen, per_label, z, 0), out)
-    say(f"{out}: {len(chosen)} labels, {per_label} samples of each")
+    source = z if isinstance(z, str) else found_z(asked, z, **{"per-label": per_label})
+    rows = (per_label or GRID_ROWS) if isinstance(source, str) else len(source)
+    write_picture(asked.sampler.grid(chosen, rows, source, 0), out)
+    say(f"{out}: {len(chosen)} labels, {rows} samples of each")
 
 
 @click.command(cls=UserCommand)
-@click.option("--walks", default=1, show_default=True, type=click.IntRange(1), help="Ways through z, one per row.")
-@click.option("--stops", default=3, show_default=True, type=click.IntRange(2), help="Samples that each way passes.")
+@click.option("--walks", type=click.IntRange(1), help="Ways through z, one per row. Default: 1.")
+@click.option("--stops", type=click.IntRange(2), help=f"Samples that each way passes. Default: {WALK_STOPS}.")
+@FOUND_Z
 @moving_options
-def walk(walks: int, stops: int, steps: int | None, fps: float, out: Path, **drawing: Any) -> None:
+def walk(
+    walks: int | None, stops: int | None, z: Path | None, steps: int | None, fps: float, out: Path, **drawing: Any
+) -> None:
     """Draw what lies between samples, on a way through z.
 
     RUN is a run folder or a checkpoint; its averaged generator (EMA) draws. All labels go the same way,
-    in a picture downwards, with a column for each label. A film goes on to its beginning, so that it has no seam.
+    in a picture downwards, with a column for each label. A film goes on to its beginning, so that it has no seam. With
+    --z one way passes all z that were found.
     """
     from cgan_dist.pictures.walk import walk_cells, walk_film, walk_picture
 
-    is_film, asked = _is_film(out), Drawing(**drawing)
+    is_film, asked = is_film_name(out), Drawing(**drawing)
     chosen = asked.choose(WALK_COLUMNS)
     names = asked.sampler.label_space.describe(chosen)
-    cells = walk_cells(asked.sampler, chosen, walks, stops, _steps(steps, is_film), closed=is_film)
+    latents = None if z is None else found_z(asked, z, walks=walks, stops=stops)
+    walks, stops = walks or 1, (stops or WALK_STOPS) if latents is None else len(latents)
+    if stops < 2:
+        raise UserError(f"--z {z}: found one z; expected two or more to walk between.")
+    cells = walk_cells(asked.sampler, chosen, walks, stops, steps_of(steps, is_film), is_film, latents)
     if is_film:
         walk_film(cells, names, fps).write(out)
     else:
@@ -72,9 +84,12 @@ def walk(walks: int, stops: int, steps: int | None, fps: float, out: Path, **dra
 
 
 @click.command(cls=UserCommand)
-@click.option("--rows", default=6, show_default=True, type=click.IntRange(1), help="z's, each held while labels move.")
+@click.option(
+    "--rows", type=click.IntRange(1), help=f"z's, each held while labels move. Default: {SLIDER_ROWS}, of --z all."
+)
+@FOUND_Z
 @moving_options
-def slide(rows: int, steps: int | None, fps: float, out: Path, **drawing: Any) -> None:
+def slide(rows: int | None, z: Path | None, steps: int | None, fps: float, out: Path, **drawing: Any) -> None:
     """Draw what lies between labels, with z held.
 
     RUN is a run folder or a checkpoint; its averaged generator (EMA) draws. The label moves from the first of --labels
@@ -83,9 +98,11 @@ def slide(rows: int, steps: int | None, fps: float, out: Path, **drawing: Any) -
     """
     from cgan_dist.pictures.sliders import draw_slider
 
-    is_film, asked = _is_film(out), Drawing(**drawing)
+    is_film, asked = is_film_name(out), Drawing(**drawing)
     chosen = asked.choose(SLIDER_STOPS)
-    slider = draw_slider(asked.sampler, chosen, rows, _steps(steps, is_film), closed=is_film)
+    latents = None if z is None else found_z(asked, z, rows=rows)
+    rows = (rows or SLIDER_ROWS) if latents is None else len(latents)
+    slider = draw_slider(asked.sampler, chosen, rows, steps_of(steps, is_film), is_film, latents)
     if is_film:
         slider.film(fps).write(out)
     else:
@@ -93,7 +110,7 @@ def slide(rows: int, steps: int | None, fps: float, out: Path, **drawing: Any) -
     say(f"{out}: {len(slider.heads)} steps between {len(chosen)} labels, {rows} z")
 
 
-def _is_film(out: Path) -> bool:
+def is_film_name(out: Path) -> bool:
     """Whether a name is that of a film; that there is ffmpeg for it is known before anything is drawn."""
     from cgan_dist.pictures.film import check_film
 
@@ -103,5 +120,6 @@ def _is_film(out: Path) -> bool:
     return True
 
 
-def _steps(given: int | None, is_film: bool) -> int:
+def steps_of(given: int | None, is_film: bool) -> int:
+    """What was given, or the number for a film or a picture."""
     return given or (FILM_STEPS if is_film else PICTURE_STEPS)

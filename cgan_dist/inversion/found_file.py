@@ -22,7 +22,6 @@ from cgan_dist.labels import LabelSchema
 from cgan_dist.randomness import Latent
 from cgan_dist.sampling.sampler import Sampler
 
-FORMAT = "cgan_dist found 1"
 HEADER = "cgan_dist"
 """Key of the facts in the header of the file."""
 NUMBERS = ("pixels", "features", "distance", "random", "next_distance")
@@ -49,7 +48,7 @@ class FoundFacts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    format: Literal["cgan_dist found 1"] = FORMAT
+    format: Literal["cgan_dist found 1"] = "cgan_dist found 1"
     names: list[Name]
     checkpoint: Name
     checkpoint_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
@@ -95,7 +94,7 @@ class FoundFile:
         tensors = {"z": self.z, "labels": self.labels, "next_labels": self.found.next_labels, "pictures": self.pictures}
         tensors |= {name: getattr(self.found, name) for name in NUMBERS}
         content = save(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()},
             metadata={HEADER: self.facts.model_dump_json()},
         )
         with whole_file(path) as partial:

@@ -49,7 +49,9 @@ class Slider(NamedTuple):
         return captioned(draw_grid(cells, [""] * columns), self.captions[time], self.captions)
 
 
-def draw_slider(sampler: Sampler, labels: Tensor, rows: int, steps: int, closed: bool) -> Slider:
+def draw_slider(
+    sampler: Sampler, labels: Tensor, rows: int, steps: int, closed: bool, z: Tensor | None = None
+) -> Slider:
     """Moves the label from the first of `labels` to the next and so on, for the z's that fixed grids have.
 
     Classes and attributes are mixed: the condition moves in a straight line, entry by entry. Of a real value it is the
@@ -61,6 +63,7 @@ def draw_slider(sampler: Sampler, labels: Tensor, rows: int, steps: int, closed:
         rows: z's.
         steps: images from one label to the next, both included.
         closed: go back to the first label.
+        z: (rows, Z), others than those of fixed grids.
 
     Raises:
         UserError: if there are no labels to move between.
@@ -73,8 +76,8 @@ def draw_slider(sampler: Sampler, labels: Tensor, rows: int, steps: int, closed:
     course = places(len(labels), steps, closed)
     conditions = [mixture(space, labels[[at.before]], labels[[at.after]], at.share) for at in course]
     condition = Condition(*(torch.cat(column).repeat(rows, 1) for column in zip(*conditions, strict=True)))
-    z = repeat(sampler.latents(rows, "fixed_z"), "rows z -> (rows times) z", times=len(course))
-    images = sampler.images_under(z, condition)
+    z = sampler.latents(rows, "fixed_z") if z is None else z
+    images = sampler.images_under(repeat(z, "rows z -> (rows times) z", times=len(course)), condition)
     return Slider(
         rearrange(images, "(rows times) c h w -> rows times h w c", rows=rows).numpy(),
         *map(list, zip(*(_named(space, labels, at) for at in course), strict=True)),

@@ -16,7 +16,15 @@ from cgan_dist.sampling.interpolation import way
 from cgan_dist.sampling.sampler import Sampler
 
 
-def walk_cells(sampler: Sampler, labels: Tensor, walks: int, stops: int, steps: int, closed: bool) -> NDArray[np.uint8]:
+def walk_cells(
+    sampler: Sampler,
+    labels: Tensor,
+    walks: int,
+    stops: int,
+    steps: int,
+    closed: bool,
+    z: Tensor | None = None,
+) -> NDArray[np.uint8]:
     """Draws what lies on ways through z: (T, walks, columns, H, W, C), a column for each label.
 
     All labels go the same way, so what differs between columns is the label alone. The stops are samples like any
@@ -29,9 +37,10 @@ def walk_cells(sampler: Sampler, labels: Tensor, walks: int, stops: int, steps: 
         stops: z's that a way passes.
         steps: images from one stop to the next, both included.
         closed: go back to the first stop.
+        z: (stops * walks, Z), the first stops of all walks, then the second ones; null draws them.
     """
-    z = rearrange(sampler.latents(stops * walks, "walk"), "(stops walks) z -> stops walks z", stops=stops)
-    course = way(z, steps, closed, sampler.latent)
+    z = sampler.latents(stops * walks, "walk") if z is None else z
+    course = way(rearrange(z, "(stops walks) z -> stops walks z", stops=stops), steps, closed, sampler.latent)
     times, columns = len(course), len(labels)
     images = sampler.images(
         repeat(course, "times walks z -> (times walks columns) z", columns=columns),

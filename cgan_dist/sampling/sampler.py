@@ -111,25 +111,27 @@ class Sampler:
             else truncate(z, self.latent, self.truncation, generator)
         )
 
-    def cells(self, labels: Tensor, rows: int, z: str, *position: int) -> NDArray[np.uint8]:
+    def cells(self, labels: Tensor, rows: int, z: str | Tensor, *position: int) -> NDArray[np.uint8]:
         """Draws what stands in a grid, a column for each label: (rows, columns, H, W, C).
 
         Args:
             labels: of the space.
             rows: images of each label.
-            z: `random`, a new z for every image; or `fixed`, one z for each row, the same for all labels.
+            z: `random`, a new z for every image; `fixed`, one z for each row, the same for all labels; or (rows, Z),
+                those of the rows.
             position: further numbers that `random` draws depend on, e.g. images seen.
         """
         columns = len(labels)
-        if z == "fixed":
-            latents = self.latents(rows, "fixed_z").repeat_interleave(columns, dim=0)
-        else:
+        if isinstance(z, str) and z != "fixed":
             latents = self.latents(rows * columns, "random_z", *position)
+        else:
+            fixed = z if isinstance(z, Tensor) else self.latents(rows, "fixed_z")
+            latents = fixed.repeat_interleave(columns, dim=0)
         images = self.images(latents, torch.cat([labels] * rows))
         cells: NDArray[np.uint8] = rearrange(images, "(rows columns) c h w -> rows columns h w c", rows=rows).numpy()
         return cells
 
-    def grid(self, labels: Tensor, rows: int, z: str, *position: int) -> Image.Image:
+    def grid(self, labels: Tensor, rows: int, z: str | Tensor, *position: int) -> Image.Image:
         """Draws `cells` under the names of their columns."""
         return draw_grid(self.cells(labels, rows, z, *position), self.label_space.describe(labels))
 

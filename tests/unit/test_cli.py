@@ -57,7 +57,7 @@ def test_every_command_stands_in_one_group() -> None:
 
 def test_the_groups_come_in_the_order_of_use() -> None:
     found = sections(shown())
-    assert list(found) == ["Options", "Data", "Train", "Look", "Score", "Share", "Cluster"]
+    assert list(found) == ["Options", "Data", "Train", "Look", "Edit", "Score", "Share", "Cluster"]
     for title, room in ROOMS.items():
         names = [line.split()[0] for line in found[title] if line[2] != " "]
         assert names == [command.name for command in room if not command.hidden]

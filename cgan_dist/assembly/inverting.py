@@ -97,6 +97,7 @@ def request_search(
     feature_weight: float = 0.5,
     data: Path | str | None = None,
     encoder_images: int = 0,
+    reads_labels: bool = True,
     trust_code: bool = False,
     go_on: GoOn | None = None,
 ) -> Search:
@@ -110,6 +111,7 @@ def request_search(
         feature_weight: of them, 0 to 1; pixels have the rest.
         data: shards for the classifier, in place of those of training.
         encoder_images: samples that an encoder learns from; 0 for none.
+        reads_labels: let the classifier of the real images help to find labels, where it can be had.
         trust_code: import and open what a stranger's checkpoint names.
         go_on: asked before each step of the encoder's training.
 
@@ -118,12 +120,8 @@ def request_search(
     """
     plan, latents = plan or Plan(), DataSpec.from_dict(checkpoint.state["data"]).latents
     features = features or ("discriminator" if latents is None else "none")
-    many = len(sampler.distribution.rows) > plan.tried
-    classifier = None
-    if features == "classifier":
-        classifier = load_classifier(checkpoint, sampler, data, trust_code)
-    elif many or data is not None:
-        classifier = find_classifier(checkpoint, sampler, data, trust_code)
+    load = load_classifier if features == "classifier" else find_classifier
+    classifier = load(checkpoint, sampler, data, trust_code) if features == "classifier" or reads_labels else None
     distance = load_distance(checkpoint, sampler, features, feature_weight, classifier, trust_code)
     encoder = learn_encoder(distance, encoder_images, go_on) if encoder_images else None
     settings: dict[str, str | int | float | bool | None] = asdict(plan)

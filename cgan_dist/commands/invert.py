@@ -92,7 +92,7 @@ def invert(
     plan = Plan(steps=steps, starts=starts, screen_steps=max(1, steps // 4))
     learned = encoder_images if encoder else 0
     search = request_search(
-        asked.checkpoint, asked.sampler, plan, features, feature_weight, data, learned, asked.trust_code
+        asked.checkpoint, asked.sampler, plan, features, feature_weight, data, learned, labels is None, asked.trust_code
     )
     targets = read_targets(pictures, search.shape, fit, fill or "white")
     given = None if labels is None else for_each(asked.sampler.label_space.parse(labels), len(targets.names))

@@ -12,6 +12,9 @@ from cgan_dist.inversion.descent import value_columns
 from cgan_dist.inversion.distance import Distance, on
 from cgan_dist.randomness import draw_latent, torch_generator
 
+READ_BATCH = 512
+LEAST = 10.0
+"""The least that a logarithm of a probability counts for: a classifier is not as sure as it says."""
 SAMPLES = 4
 """Of each label, by which labels are ranked where no classifier is there."""
 
@@ -33,15 +36,15 @@ def without_values(labels: Tensor, space: LabelSpace) -> Tensor:
     return plain
 
 
-def likely_labels(distance: Distance, images: Tensor, most: int, classifier: Classifier | None) -> Tensor:
+def likely_labels(distance: Distance, images: Tensor, most: int, reading: Tensor | None) -> Tensor:
     """Chooses what is tried for each picture.
 
     Args:
         distance: to the pictures.
         images: (P, C, H, W) uint8.
         most: K; with no more different labels than that, all of them are tried.
-        classifier: of the real images, by whose reading labels are ranked; without one it is by the distance to the
-            nearest of four samples of each, which are the same for all pictures.
+        reading: (P, N) of the classifier, by which labels are ranked; null ranks them by the distance to the nearest of
+            four samples of each, which are the same for all pictures.
 
     Returns:
         (P, K) or (P, K, W), on the CPU.
@@ -49,8 +52,44 @@ def likely_labels(distance: Distance, images: Tensor, most: int, classifier: Cla
     labels = discrete_labels(distance)
     if len(labels) <= most:
         return labels.expand(len(images), *labels.shape)
-    scores = _read(distance, images, labels, classifier) if classifier is not None else _held(distance, images, labels)
+    if reading is None:
+        scores = _held(distance, images, labels)
+    else:
+        every = labels.expand(len(images), *labels.shape)
+        scores = torch.cat(
+            [unlikely(reading[[n]], every[[n]], distance.sampler.label_space) for n in range(len(images))]
+        )
     return labels[scores.sort(dim=1, stable=True).indices[:, :most]]
+
+
+@torch.no_grad()
+def reading_of(classifier: Classifier, images: Tensor) -> Tensor:
+    """What the classifier of the real images reads of (P, C, H, W) uint8: (P, N) on the CPU, as conditions lie."""
+    parts = [classifier.eval()(part.to(classifier.device)).cpu().float() for part in images.split(READ_BATCH)]
+    return torch.cat(parts)
+
+
+def unlikely(reading: Tensor, labels: Tensor, space: LabelSpace) -> Tensor:
+    """How far labels are from a reading: the negative logarithm of their probability, real values left out.
+
+    Args:
+        reading: (P, N).
+        labels: (P, K) or (P, K, W).
+        space: of the labels.
+
+    Returns:
+        (P, K); no class and no attribute counts more than 10, which is one in 22,000.
+    """
+    layout, count = space.layout, labels.shape[1]
+    condition = space.encode(labels.flatten(0, 1))
+    cost, first = torch.zeros(labels.shape[:2]), 0
+    for group, size in enumerate(layout.classes):
+        likely = F.log_softmax(reading[:, first : first + size], dim=1)
+        cost -= likely.gather(1, condition.ones[:, group].unflatten(0, (-1, count)) - first).clamp_min(-LEAST)
+        first += size
+    bits = reading[:, None, first : first + layout.bits]
+    wanted = condition.values[:, : layout.bits].unflatten(0, (-1, count)) > 0.5
+    return cost - F.logsigmoid(torch.where(wanted, bits, -bits)).clamp_min(-LEAST).sum(2)
 
 
 def flipped(labels: Tensor, space: LabelSpace) -> Tensor:
@@ -71,22 +110,6 @@ def bit_columns(space: LabelSpace) -> list[int]:
         return []
     both = zip(schema.parts, schema.columns, strict=True)
     return [n for part, columns in both if part.kind == "attributes" for n in range(columns.start, columns.stop)]
-
-
-@torch.no_grad()
-def _read(distance: Distance, images: Tensor, labels: Tensor, classifier: Classifier) -> Tensor:
-    """(P, L), low for what the classifier reads: the negative logarithm of its probability."""
-    layout = distance.sampler.label_space.layout
-    condition = distance.sampler.label_space.encode(labels)
-    reading = classifier.eval()(images.to(classifier.device)).cpu().float()
-    scores, first = torch.zeros(len(images), len(labels)), 0
-    for group, size in enumerate(layout.classes):
-        likely = F.log_softmax(reading[:, first : first + size], dim=1)
-        scores -= likely[:, condition.ones[:, group] - first]
-        first += size
-    bits = reading[:, first : first + layout.bits]
-    wanted = condition.values[:, : layout.bits]
-    return scores - F.logsigmoid(bits) @ wanted.T - F.logsigmoid(-bits) @ (1 - wanted).T
 
 
 @torch.no_grad()

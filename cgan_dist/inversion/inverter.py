@@ -13,7 +13,7 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.evaluation.metrics.classifier import Classifier
-from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, without_values
+from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, reading_of, unlikely, without_values
 from cgan_dist.inversion.descent import QUIET, UNIFORM_DEVIATION, Descent, plausible
 from cgan_dist.inversion.distance import Distance, on
 from cgan_dist.inversion.plan import Plan
@@ -46,6 +46,7 @@ class Search(NamedTuple):
         features: likewise.
         whole: likewise.
         curve: (P, K, S, T): the best until then.
+        cost: (P, K): what is added to the distance where labels are compared.
     """
 
     labels: Tensor
@@ -54,6 +55,12 @@ class Search(NamedTuple):
     features: Tensor
     whole: Tensor
     curve: Tensor
+    cost: Tensor
+
+    @property
+    def scores(self) -> Tensor:
+        """(P, K), low for the label that explains a picture best."""
+        return self.whole.amin(2) + self.cost
 
     def kept(self, order: Tensor) -> Search:
         """(P, k), numbers of labels -> those alone."""
@@ -61,19 +68,17 @@ class Search(NamedTuple):
         return Search(*(part[pictures, order] for part in self))
 
     def ranked(self) -> Tensor:
-        """(P, K): numbers of labels, that with the nearest start first."""
-        return self.whole.amin(2).sort(dim=1, stable=True).indices
+        """(P, K): numbers of labels, the best first."""
+        return self.scores.sort(dim=1, stable=True).indices
 
     def ranked_once(self, space: LabelSpace) -> Tensor:
         """The same with labels that are there twice, but for real values, at the end."""
         plain = without_values(self.labels[:, :, 0].flatten(0, 1), space).unflatten(0, self.labels.shape[:2])
         pairs = plain[:, :, None] == plain[:, None]
         same = pairs.reshape(*pairs.shape[:3], -1).all(3)
-        whole = self.whole.amin(2)
-        order = whole.sort(dim=1, stable=True).indices
-        place = order.argsort(1)
+        place = self.ranked().argsort(1)
         repeated = (same & (place[:, None, :] < place[:, :, None])).any(2)
-        return whole.masked_fill(repeated, torch.inf).sort(dim=1, stable=True).indices
+        return self.scores.masked_fill(repeated, torch.inf).sort(dim=1, stable=True).indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +114,8 @@ class Inverter:
     Args:
         distance: to the pictures, which also holds the sampler; the seed of the starts is the sampler's.
         plan: of the search.
-        classifier: ranks labels where there are more than are tried; null ranks them by samples.
+        classifier: of the real images. What it reads of a picture counts where labels are compared, as
+            `plan.reading_weight` says, and ranks labels where there are more than are tried; null does without.
         encoder: proposes one start of each label; null draws all of them.
     """
 
@@ -144,22 +150,31 @@ class Inverter:
             clock = _Clock(go_on, plan.steps * len(self._chunks(pictures, 1)))
             given, z = self._starts(images, keys, labels[:, None])
             return self._descend(images, keys, given, z, "finish", clock, free=False)
-        tried = likely_labels(self.distance, images, plan.tried, self.classifier)
+        reading = reading_of(self.classifier, images) if self.classifier is not None else None
+        tried = likely_labels(self.distance, images, plan.tried, reading)
         count, bits = tried.shape[1], len(bit_columns(self.sampler.label_space))
         bits = 0 if count == 2**bits else bits  # all that there are were tried
         kept = min(plan.kept, count + bits)
         stages = ((plan.screen_steps, count), (plan.screen_steps, bits), (plan.steps, kept))
         clock = _Clock(go_on, sum(steps * len(self._chunks(pictures, width)) for steps, width in stages))
         asked, z = self._starts(images, keys, tried)
-        found = self._descend(images, keys, asked, z, "screen", clock)
+        found = self._weighed(self._descend(images, keys, asked, z, "screen", clock), reading)
         if bits:
             best = found.kept(found.ranked()[:, :1])
             others = flipped(best.labels[:, 0, 0], self.sampler.label_space)
             z = best.z.expand(-1, bits, -1, -1)
             more = self._descend(images, keys, _for_each(others, self.plan.starts), z, "flip", clock)
+            more = self._weighed(more, reading)
             found = Search(*(torch.cat(both, dim=1) for both in zip(found, more, strict=True)))
         found = found.kept(found.ranked_once(self.sampler.label_space)[:, :kept])
-        return self._descend(images, keys, found.labels, found.z, "finish", clock)
+        return self._weighed(self._descend(images, keys, found.labels, found.z, "finish", clock), reading)
+
+    def _weighed(self, search: Search, reading: Tensor | None) -> Search:
+        """Adds what the classifier says of the labels."""
+        if reading is None:
+            return search
+        cost = unlikely(reading, search.labels[:, :, 0], self.sampler.label_space)
+        return search._replace(cost=self.plan.reading_weight * cost)
 
     def _starts(self, images: Tensor, keys: Sequence[int], tried: Tensor) -> tuple[Tensor, Tensor]:
         """(P, K) labels -> (P, K, S) and (P, K, S, Z): the same draws for all labels of a picture.
@@ -206,7 +221,8 @@ class Inverter:
                 [part.cpu().unflatten(0, (-1, width, number)) for part in parts]
             )
         of_pictures = [[torch.cat(parts, dim=1) for parts in zip(*chunks, strict=True)] for chunks in found.values()]
-        return Search(*(torch.cat(parts) for parts in zip(*of_pictures, strict=True)))
+        joined = [torch.cat(parts) for parts in zip(*of_pictures, strict=True)]
+        return Search(*joined, cost=torch.zeros(joined[0].shape[:2]))
 
     def _noise(self, keys: Sequence[int], stage: str, steps: int, width: int) -> Tensor:
         """(T, R, Z) on the device, for the steps that have some; the same for all labels of a picture."""
@@ -234,11 +250,11 @@ class Inverter:
         search = search.kept(search.ranked())  # the best label is number 0
         start = search.whole[:, 0].argmin(1)
         rows = torch.arange(len(start))
-        labels, z, pixels, features, whole, curve = (part[rows, 0, start] for part in search)
+        labels, z, pixels, features, whole, curve = (part[rows, 0, start] for part in search[:-1])
         plain = without_values(search.labels[:, :, 0].flatten(0, 1), space).unflatten(0, search.labels.shape[:2])
         same = (plain == plain[:, :1]).reshape(*plain.shape[:2], -1).all(2)
-        others = search.whole.amin(2).masked_fill(same, torch.inf)
-        next_distance, place = others.min(1)
+        scores, place = search.scores.masked_fill(same, torch.inf).min(1)
+        next_distance = search.whole.amin(2)[rows, place].masked_fill(scores.isinf(), torch.inf)
         chosen = search.whole[rows, place].argmin(1)
         return Found(
             z=z,

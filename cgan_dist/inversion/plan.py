@@ -23,6 +23,8 @@ class Plan:
         kept: labels that go on after screening.
         tried: labels at most that are screened; where the data has more, those that the classifier, or a few samples
             of each, put first.
+        reading_weight: of the classifier's reading where labels are compared: so much is added to a label's distance
+            for each nat that it is less likely.
         rate: of Adam, at its height.
         noise: its standard deviation at the beginning, in standard deviations of z.
 
@@ -35,6 +37,7 @@ class Plan:
     starts: int = 4
     kept: int = 3
     tried: int = 32
+    reading_weight: float = 0.01
     rate: float = 0.1
     noise: float = 0.05
 
@@ -42,5 +45,6 @@ class Plan:
         for name, most in MOST.items():
             if not 1 <= (found := getattr(self, name)) <= most:
                 raise UserError(f"{name}: found {found}; expected 1 to {most:,}.")
-        if not 0 < self.rate <= 10 or not 0 <= self.noise <= 10:
-            raise UserError(f"rate {self.rate:g}, noise {self.noise:g}: expected above 0, and 0 or more, at most 10.")
+        if not 0 < self.rate <= 10 or not 0 <= self.noise <= 10 or not 0 <= self.reading_weight <= 10:
+            found = f"rate {self.rate:g}, noise {self.noise:g}, reading_weight {self.reading_weight:g}"
+            raise UserError(f"{found}: expected a rate above 0, the others 0 or more, all at most 10.")

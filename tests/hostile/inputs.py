@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -12,10 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load, save
 
 from cgan_dist.checkpoints.writer import write_folder
+from cgan_dist.inversion.found_file import HEADER, FoundFacts, FoundFile
+from cgan_dist.inversion.inverter import Found
 from tests.hostile.mutations import (
     PAYLOAD,
     YAML_BOMBS,
@@ -162,6 +167,53 @@ def _weights(content: bytes, chance: random.Random) -> bytes:
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
+def _found(folder: Path, chance: random.Random) -> None:
+    """The facts in the header, or anything else of the file."""
+    path = folder / "found.safetensors"
+    content = path.read_bytes()
+    if chance.random() < 0.5:
+        path.write_bytes(_weights(content, chance))
+        return
+    tensors = load(content)
+    facts = json_text(mutated(json.loads(_found_facts().model_dump_json()), chance)).decode("utf-8", "replace")
+    if chance.random() < 0.4:
+        name = chance.choice(sorted(tensors))
+        strange = (tensors[name] * -3, tensors[name].double() * float("nan"), tensors[name][:1], torch.ones(2, 2))
+        tensors[name] = chance.choice(strange).contiguous()
+    path.write_bytes(save(tensors, metadata={HEADER: facts}))
+
+
+def _found_facts() -> FoundFacts:
+    state = json.loads((SOUND / STEP / "state.json").read_text())
+    return FoundFacts(
+        names=["0.png", "1.png"],
+        checkpoint=str(STEP),
+        checkpoint_sha256=hashlib.sha256((SOUND / STEP / "files.json").read_bytes()).hexdigest(),
+        images_seen=1600,
+        latent="uniform",
+        latent_dim=8,
+        label_schema=state["data"]["labels"],
+        settings={"steps": 10},
+        made_with={"device": "cpu"},
+    )
+
+
+def _write_found(path: Path) -> None:
+    numbers, labels = torch.ones(2), torch.tensor([0, 1])
+    found = Found(
+        z=torch.linspace(-1, 1, 16).view(2, 8),
+        labels=labels,
+        pixels=numbers,
+        features=numbers,
+        distance=numbers,
+        random=numbers,
+        next_labels=labels,
+        next_distance=numbers,
+        curve=numbers[:, None],
+    )
+    FoundFile(_found_facts(), torch.zeros(2, 1, 8, 8, dtype=torch.uint8), found).write(path)
+
+
 def _document(
     path: Path,
     chance: random.Random,
@@ -199,6 +251,9 @@ LOAD = ("load", "model")
 INFO, STATUS = ("resume-info", "runs/old"), ("status", "runs/old")
 INSPECT, VERIFY = ("inspect", "shards"), ("verify", "shards")
 SAMPLE = ("sample", "runs/old", "--out", "a.png")
+SAMPLE_FOUND = ("sample", "runs/old", "--z", "found.safetensors", "--out", "found.png")
+EDIT = ("edit", "found.safetensors", "--labels", "0,2", "--run", "runs/old", "--out", "edited.png")
+EDIT_THERE = ("edit", "found.safetensors", "--set", "flat", "--out", "edited.png")
 KINDS = {
     "config": Kind(_config, (CHECK,)),
     "manifest": Kind(_manifest, (INSPECT, VERIFY, CHECK)),
@@ -206,6 +261,7 @@ KINDS = {
     "pictures": Kind(_pictures, (PREPARE_TARS, ADOPT)),
     "table": Kind(_table, (PREPARE_TABLE,)),
     "run": Kind(_run, (SAMPLE, INFO, STATUS)),
+    "found": Kind(_found, (SAMPLE_FOUND, EDIT, EDIT_THERE)),
     "model": Kind(_model, (LOAD, PUSH)),
     "place": Kind(_place, (LOAD, PUSH, SAMPLE, INFO, STATUS, INSPECT, VERIFY, CHECK, PREPARE_TARS, PREPARE_TABLE)),
 }
@@ -215,6 +271,7 @@ def write_sound(folder: Path) -> None:
     """Writes everything of which one thing is damaged then."""
     shutil.copytree(SOUND, folder)
     _write_pictures(folder / "tars")
+    _write_found(folder / "found.safetensors")
 
 
 def make(kind: str, number: int, folder: Path) -> list[tuple[str, ...]]:

@@ -20,6 +20,8 @@ from click.testing import CliRunner
 from cgan_dist import Generator
 from cgan_dist.cli import main
 from cgan_dist.commands.base import UserCommand
+from cgan_dist.evaluation.kept_file import OWN_FOLDER
+from cgan_dist.runs.own_runs import state_folder
 from tests.hostile.mutations import PAYLOAD
 
 LIMIT_SECONDS = 10
@@ -48,7 +50,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
         touched.append(f"{event} {arguments[:2]!r}")
     elif event == "open" and isinstance(arguments[0], (str, bytes)) and _writes(arguments):
         path = os.path.realpath(os.fsdecode(arguments[0]))
-        if not path.startswith((own, "/dev/null", "/dev/tty", "/dev/shm")):
+        if not path.startswith((own, str(state_folder() / OWN_FOLDER), "/dev/null", "/dev/tty", "/dev/shm")):
             touched.append(f"writes {path}")
 
 

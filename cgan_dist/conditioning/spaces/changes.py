@@ -40,7 +40,7 @@ def changed(space: LabelSpace, labels: Tensor, text: str) -> list[Tensor]:
 def _one(parts: list[tuple[Part, int]], labels: Tensor, words: list[str], text: str) -> Tensor:
     if not words:
         raise UserError(f"--set '{text}': a change that names nothing; expected e.g. {_example(parts)}.")
-    found, set_to = labels.clone(), {}
+    found, set_to = labels.clone(), dict[int, str]()
     for word in words:
         part, first = _part_of(parts, word)
         column, value = _value(part, word)
@@ -77,7 +77,7 @@ def _value(part: Part, word: str) -> tuple[int, float]:
     """The column of a part that a word sets, and to what."""
     if isinstance(part, ClassLabels):
         return 0, Classes(part).parse(word)[0].item()
-    space: LabelSpace = Attributes(part) if isinstance(part, AttributeLabels) else Continuous(part)
+    space = Attributes(part) if isinstance(part, AttributeLabels) else Continuous(part)
     column = part.names.index(split_word(word, part.names)[0])
     return column, space.parse(word)[0, column].item()
 

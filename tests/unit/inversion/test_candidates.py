@@ -5,7 +5,14 @@ import torch
 from cgan_dist.conditioning.spaces import LABEL_SPACES
 from cgan_dist.conditioning.spaces.distribution import LabelDistribution
 from cgan_dist.evaluation.metrics.classifier import Classifier
-from cgan_dist.inversion.candidates import bit_columns, discrete_labels, flipped, likely_labels
+from cgan_dist.inversion.candidates import (
+    bit_columns,
+    discrete_labels,
+    flipped,
+    likely_labels,
+    reading_of,
+    unlikely,
+)
 from cgan_dist.inversion.distance import Distance
 from cgan_dist.labels import ClassLabels
 from tests.unit.inversion.finding import KINDS, Blobs, sampler_of
@@ -48,13 +55,20 @@ def test_of_many_labels_those_are_tried_whose_samples_are_near() -> None:
 
 def test_the_classifier_ranks_classes_and_attributes_together() -> None:
     distance = Distance(sampler_of("product"), None)
-    classifier = Classifier(1, (6, 6), distance.sampler.label_space.layout)
+    space = distance.sampler.label_space
+    classifier = Classifier(1, (6, 6), space.layout)
     with torch.no_grad():
         classifier.head.weight.zero_()
         classifier.head.bias.copy_(torch.tensor([0.0, 0, 3, 1, -5, 2]))  # cow, no hat, a smile; a dog is next
-    found = likely_labels(distance, torch.zeros(2, 1, 6, 6, dtype=torch.uint8), 2, classifier)
+    images = torch.zeros(2, 1, 6, 6, dtype=torch.uint8)
+    reading = reading_of(classifier, images)
+    found = likely_labels(distance, images, 2, reading)
     assert found[:, 0].tolist() == [[2, 0, 1]] * 2
     assert found.shape == (2, 2, 3)
+    cost = unlikely(reading, torch.tensor([[[2.0, 0, 1], [2, 1, 1], [2, 0, 0]]] * 2), space)[0]
+    torch.testing.assert_close(cost[1:] - cost[0], torch.tensor([5.0, 2.0]))
+    classifier.head.bias.data.mul_(100)
+    assert unlikely(reading_of(classifier, images), torch.tensor([[[0.0, 1, 0]]] * 2), space).tolist() == [[30]] * 2
 
 
 def test_each_attribute_is_changed_once() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from cgan_dist.inversion import inverter as inverting
+from cgan_dist.evaluation.metrics.classifier import Classifier
 from cgan_dist.inversion.distance import Distance
 from cgan_dist.inversion.inverter import Cancelled, Found, Inverter
 from cgan_dist.inversion.plan import Plan
@@ -142,6 +142,18 @@ def test_an_encoder_proposes_the_first_start() -> None:
     assert found.distance < 1e-3
 
 
+def test_what_the_classifier_reads_counts_where_labels_are_compared() -> None:
+    sampler = sampler_of("classes")
+    classifier = Classifier(1, (6, 6), sampler.label_space.layout)
+    with torch.no_grad():
+        classifier.head.weight.zero_()
+        classifier.head.bias.copy_(torch.tensor([0.0, 8, 0, 0]))
+    images = sampler.images(torch.full((1, 4), 0.5), torch.tensor([2]))
+    for weight, label in ((0.0, 2), (10.0, 1)):
+        plan = dataclasses.replace(QUICK, reading_weight=weight)
+        assert Inverter(Distance(sampler, None), plan, classifier).find(images).labels.tolist() == [label]
+
+
 def test_what_is_no_number_is_never_best() -> None:
     class Broken(torch.nn.Module):
         def __init__(self) -> None:
@@ -155,7 +167,7 @@ def test_what_is_no_number_is_never_best() -> None:
     sampler = sampler_of("none")
     sampler.generator = Broken()
     distance = Distance(sampler, None)
-    distance.scale = inverting.Distance(sampler_of("none"), None).scale
+    distance.scale = Distance(sampler_of("none"), None).scale
     found = Inverter(distance, QUICK).find(torch.full((1, 1, 6, 6), 200, dtype=torch.uint8))
     assert found.z[0, 0] > 0
     assert found.distance.isfinite().all()

@@ -96,7 +96,7 @@ def _drawing(file: FoundFile, path: Path, run: Path | None, autoencoder: Path | 
     )
     if run is not None:
         warn_of_others(asked, facts.checkpoint_sha256, facts.checkpoint, path)
-    elif not facts.checkpoint or not asked.run.is_dir() or sha256_of(asked.checkpoint) != facts.checkpoint_sha256:
+    elif not _is_there(asked.run) or sha256_of(asked.checkpoint) != facts.checkpoint_sha256:
         raise UserError(
             f"{path}: found in {facts.checkpoint or 'a generator without a name'}, which is not there any more, or is "
             "another one now. Say with --run which generator is to draw."
@@ -104,6 +104,11 @@ def _drawing(file: FoundFile, path: Path, run: Path | None, autoencoder: Path | 
     file.check_z(asked.sampler, str(path))
     file.check_labels(asked.sampler, str(path))
     return asked
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a file, which may be a stranger's, names a folder of this machine by its whole path."""
+    return folder.is_absolute() and not str(folder).startswith(("//", "\\\\")) and folder.is_dir()
 
 
 def _stops(file: FoundFile, asked: Drawing, labels: str | None, change: str | None) -> tuple[list[Tensor], list[str]]:

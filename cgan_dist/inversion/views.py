@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol, cast
 
 import torch
@@ -60,6 +61,7 @@ class DiscriminatorView:
             )
         self.discriminator, self.head = discriminator.float().eval().requires_grad_(False), heads[0]
         self.pixels, self.levels = pixels, levels
+        self.lock = threading.Lock()  # of the hook: two searches may compare in one network
 
     def __call__(self, pictures: Tensor, condition: Condition) -> Tensor:
         """See `View`."""
@@ -69,9 +71,10 @@ class DiscriminatorView:
         def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             found.append(inputs[0])
 
-        hook = self.head.register_forward_pre_hook(note)
-        try:
-            self.discriminator(values.repeat(1, self.levels, 1, 1), condition)
-        finally:
-            hook.remove()
+        with self.lock:
+            hook = self.head.register_forward_pre_hook(note)
+            try:
+                self.discriminator(values.repeat(1, self.levels, 1, 1), condition)
+            finally:
+                hook.remove()
         return torch.flatten(found[0], 1)

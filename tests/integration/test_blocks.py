@@ -139,6 +139,9 @@ def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatc
     document: Path = request.getfixturevalue("document")
     for name in ("configs", "examples", "launch"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "digits").mkdir()
+    for name in ("digit.png", "digits/0.png", "digits/1.png"):
+        Image.effect_noise((28, 28), 60).save(tmp_path / name)
     if "cgan-dist prepare" not in document.read_text():
         workshop: Path = request.getfixturevalue("workshop")
         shutil.copytree(workshop / "runs", tmp_path / "runs")

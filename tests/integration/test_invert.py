@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def test_found_pictures_under_other_labels(cli: Cli, found: Path, tmp_path: Path
         assert film.n_frames == 12  # type: ignore[attr-defined]
 
 
-def test_an_attribute_is_changed_alone(cli: Cli, tmp_path: Path) -> None:
+def test_an_attribute_is_changed_alone_and_the_data_can_be_done_without(
+    cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     from cgan_dist.data.source import InMemory, Source
     from cgan_dist.data.writer import Plan, write_shards
     from cgan_dist.labels import AttributeLabels
@@ -143,6 +146,15 @@ def test_an_attribute_is_changed_alone(cli: Cli, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "smile=1: root mean square difference" in result.output
     assert "other attributes and classes read as before" in result.output
+    shutil.rmtree(tmp_path / "shards")
+    logging.getLogger("cgan_dist").propagate = True  # which the run above has taken over
+    result = cli("invert", run, tmp_path / "a.png", *QUICK, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "No classifier of the real images" in caplog.text
+    result = cli("edit", out / "found.safetensors", "--set", "smile=1", "--out", tmp_path / "a.png")
+    assert (result.exit_code, "read as asked" in result.output) == (0, False)
+    result = cli("invert", run, tmp_path / "a.png", *QUICK, "--features", "classifier", "--out", out)
+    assert (result.exit_code, "does not exist" in result.output) == (2, True)
 
 
 def test_latents_are_compared_as_pictures(

@@ -25,12 +25,18 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 PICTURE_STEPS, FILM_STEPS = 9, 25
 
-LABELS = click.option(
-    "--labels",
-    help="Classes '0,3,sneaker', attributes 'Smiling=1,Male=0; Smiling', values 'azimuth=30; azimuth=60', or several "
-    "kinds 'sneaker,Smiling=1; 3'. A number is a class's, from 0; a name that is one stands in quotes, '\"3\"'. "
-    "Default: some that show what there is.",
-)
+
+def labels_option(left_out: str) -> Decorator:
+    """`--labels`; `left_out` says what is done without it."""
+    return click.option(
+        "--labels",
+        help="Classes '0,3,sneaker', attributes 'Smiling=1,Male=0; Smiling', values 'azimuth=30; azimuth=60', or "
+        "several kinds 'sneaker,Smiling=1; 3'. A number is a class's, from 0; a name that is one stands in quotes, "
+        f"'\"3\"'. {left_out}",
+    )
+
+
+LABELS = labels_option("Default: some that show what there is.")
 TRUNCATION = click.option(
     "--truncation",
     type=float,

@@ -9,7 +9,7 @@ import click
 
 from cgan_dist.commands.base import UserCommand
 from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
-from cgan_dist.commands.drawing import FPS, LABELS, PICTURE_OR_FILM, STEPS, Drawing
+from cgan_dist.commands.drawing import FPS, PICTURE_OR_FILM, STEPS, Drawing, labels_option
 from cgan_dist.commands.found import warn_of_others
 from cgan_dist.commands.place import LocalPath, Place
 from cgan_dist.commands.sample import is_film_name, steps_of
@@ -27,7 +27,7 @@ MAX_ROWS = 64
 
 @click.command(cls=UserCommand)
 @click.argument("found", type=LocalPath())
-@LABELS
+@labels_option("All pictures are drawn under each.")
 @click.option(
     "--set",
     "change",

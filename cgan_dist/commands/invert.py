@@ -12,7 +12,7 @@ import click
 
 from cgan_dist.commands.base import RUN, UserCommand
 from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
-from cgan_dist.commands.drawing import LABELS, SEED, Drawing
+from cgan_dist.commands.drawing import Drawing, labels_option
 from cgan_dist.commands.out import OutFolder
 from cgan_dist.commands.place import LocalPath, Place
 from cgan_dist.commands.say import say
@@ -33,7 +33,7 @@ FOUND, SHEET, CURVE, CURVE_LINES = "found.safetensors", "pictures.png", "curve.p
 @RUN
 @click.argument("pictures", nargs=-1, required=True, type=LocalPath())
 @click.option("--out", required=True, type=OutFolder(), help="Folder to write to; made if it is not there.")
-@LABELS
+@labels_option("One for all pictures, or one for each. Default: they are searched for too.")
 @click.option(
     "--features",
     type=click.Choice(["discriminator", "classifier", "none"]),
@@ -58,7 +58,7 @@ FOUND, SHEET, CURVE, CURVE_LINES = "found.safetensors", "pictures.png", "curve.p
 )
 @click.option("--fill", type=click.Choice(["white", "black"]), help="With --fit pad: colour of the sides.")
 @click.option("--data", type=Place(), help="Shards, a folder or a URL, for the classifier. Default: those of training.")
-@SEED
+@click.option("--seed", default=0, show_default=True, help="Another one starts at other places.")
 @AUTOENCODER_OPTION
 @TRUST_OPTION
 def invert(

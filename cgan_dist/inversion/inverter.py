@@ -222,7 +222,7 @@ class Inverter:
             )
         of_pictures = [[torch.cat(parts, dim=1) for parts in zip(*chunks, strict=True)] for chunks in found.values()]
         joined = [torch.cat(parts) for parts in zip(*of_pictures, strict=True)]
-        return Search(*joined, torch.zeros(joined[0].shape[:2]))
+        return Search(*joined + [torch.zeros(joined[0].shape[:2])])
 
     def _noise(self, keys: Sequence[int], stage: str, steps: int, width: int) -> Tensor:
         """(T, R, Z) on the device, for the steps that have some; the same for all labels of a picture."""

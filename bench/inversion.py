@@ -100,11 +100,11 @@ def correlations(one: Tensor, other: Tensor) -> dict[str, float]:
     return {name: round(float(np.corrcoef(a, b)[0, 1]), 3) for name, a, b in both}
 
 
-def opened(run: Path, features: str | None, seed: int, weight: float, plan: Plan) -> Search:
+def opened(run: Path, features: str | None, weight: float, plan: Plan, encoder_images: int) -> Search:
     """A search in a run's generator."""
     checkpoint = find_checkpoint(run)
-    sampler = load_sampler(checkpoint, seed, torch.device("cpu"))
-    return request_search(checkpoint, sampler, plan, features, weight)  # type: ignore[arg-type]
+    sampler = load_sampler(checkpoint, 0, torch.device("cpu"))
+    return request_search(checkpoint, sampler, plan, features, weight, None, encoder_images)  # type: ignore[arg-type]
 
 
 def digits(search: Search, count: int, out: str | None) -> dict[str, Any]:
@@ -218,7 +218,7 @@ MEASURES: dict[str, Callable[[Search, int, str | None], dict[str, Any]]] = {
 @click.option("--weight", default=0.5, show_default=True)
 @click.option("--steps", default=200, show_default=True)
 @click.option("--starts", default=4, show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@click.option("--encoder-images", default=0, show_default=True)
 @click.option("--reading-weight", default=Plan.reading_weight, show_default=True)
 @click.option("--out", default=None)
 def main(
@@ -229,13 +229,13 @@ def main(
     weight: float,
     steps: int,
     starts: int,
-    seed: int,
+    encoder_images: int,
     reading_weight: float,
     out: str | None,
 ) -> None:
     """Prints one measure as JSON."""
     plan = Plan(steps=steps, screen_steps=max(1, steps // 4), starts=starts, reading_weight=reading_weight)
-    search = opened(run, features, seed, weight, plan)
+    search = opened(run, features, weight, plan, encoder_images)
     sys.stdout.write(json.dumps(MEASURES[measure](search, count, out), indent=1) + "\n")
 
 

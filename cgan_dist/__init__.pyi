@@ -1,3 +1,4 @@
+from .assembly.inverting import request_search as request_search
 from .assembly.saved import load_sampler as load_sampler
 from .assembly.trainer import build_trainer as build_trainer
 from .augment.base import Augmentation as Augmentation
@@ -31,6 +32,7 @@ from .evaluation.metrics.base import Metric as Metric
 from .evaluation.metrics.base import RealSet as RealSet
 from .image_sets.base import SetFacts as SetFacts
 from .image_sets.base import SetForm as SetForm
+from .inversion.targets import read_targets as read_targets
 from .labels import AttributeLabels as AttributeLabels
 from .labels import ClassLabels as ClassLabels
 from .labels import ContinuousLabels as ContinuousLabels

@@ -62,6 +62,8 @@ NAMES = [
     "load_config",
     "load_sampler",
     "mixed",
+    "read_targets",
+    "request_search",
     "spectral_norm",
     "walk_cells",
     "walk_film",

@@ -19,9 +19,9 @@ OUT = {"out": Path("a.png")}
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("sample", DRAWN | OUT | {"per_label": 8, "z": "random"}),
-        ("walk", MOVED | OUT | {"walks": 1, "stops": 3}),
-        ("slide", MOVED | OUT | {"rows": 6}),
+        ("sample", DRAWN | OUT | {"per_label": None, "z": "random"}),
+        ("walk", MOVED | OUT | {"walks": None, "stops": None, "z": None}),
+        ("slide", MOVED | OUT | {"rows": None, "z": None}),
         ("neighbours", DRAWN | OUT | {"per_label": 1, "k": 3, "features": "pixels", "data": None}),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cgan_dist.bounds import GRID_PICTURES
 from cgan_dist.commands.drawing import Drawing
 from cgan_dist.commands.place import LocalPath
 from cgan_dist.errors import UserError
@@ -20,7 +21,7 @@ SUFFIX = ".safetensors"
 logger = logging.getLogger(__name__)
 
 
-class Source(LocalPath):
+class ZSource(LocalPath):
     """Where z comes from: one of several words, or a file of found ones.
 
     Args:
@@ -51,16 +52,17 @@ class Source(LocalPath):
 
 
 FOUND_Z = click.option(
-    "--z", type=Source(), help="File of z that `invert` has found, in the place of those that are drawn."
+    "--z", type=ZSource(), help="File of z that `invert` has found, in the place of those that are drawn."
 )
 
 
-def found_z(asked: Drawing, path: Path, **given: object) -> Tensor:
+def found_z(asked: Drawing, path: Path, columns: int, **given: object) -> Tensor:
     """Reads z that were found, (P, Z), for a generator that is to draw them.
 
     Args:
         asked: with the generator.
         path: of the file.
+        columns: images that are drawn of each z.
         given: by the name of an option that the z decide on, its value; null where it was not given.
 
     Raises:
@@ -78,6 +80,7 @@ def found_z(asked: Drawing, path: Path, **given: object) -> Tensor:
             )
     file = read_found(path)
     file.check_z(asked.sampler, f"--z {path}")
+    GRID_PICTURES.check(len(file) * columns, f"--z {path}")
     warn_of_others(asked, file.facts.checkpoint_sha256, file.facts.checkpoint, path)
     return file.z
 

@@ -16,7 +16,7 @@ from cgan_dist.commands.drawing import (
     drawing_options,
     moving_options,
 )
-from cgan_dist.commands.found import FOUND_Z, Source, found_z
+from cgan_dist.commands.found import FOUND_Z, ZSource, found_z
 from cgan_dist.commands.say import say
 from cgan_dist.errors import UserError
 from cgan_dist.pictures.picture_file import FILMS, write_picture
@@ -33,7 +33,7 @@ SLIDER_STOPS, SLIDER_ROWS = 3, 6
     "--z",
     default="random",
     show_default=True,
-    type=Source("random", "fixed"),
+    type=ZSource("random", "fixed"),
     help="A new z for every image, one z a row for all labels, or a row for each z of a file that `invert` has made.",
 )
 @drawing_options
@@ -46,7 +46,7 @@ def sample(per_label: int | None, z: str | Path, out: Path, **drawing: Any) -> N
     asked = Drawing(**drawing)
     kind = asked.sampler.label_space.schema.kind
     chosen = asked.choose(GRID_CLASSES if kind == "classes" else GRID_COLUMNS)
-    source = z if isinstance(z, str) else found_z(asked, z, **{"per-label": per_label})
+    source = z if isinstance(z, str) else found_z(asked, z, len(chosen), **{"per-label": per_label})
     rows = (per_label or GRID_ROWS) if isinstance(source, str) else len(source)
     write_picture(asked.sampler.grid(chosen, rows, source, 0), out)
     say(f"{out}: {len(chosen)} labels, {rows} samples of each")
@@ -71,7 +71,7 @@ def walk(
     is_film, asked = is_film_name(out), Drawing(**drawing)
     chosen = asked.choose(WALK_COLUMNS)
     names = asked.sampler.label_space.describe(chosen)
-    latents = None if z is None else found_z(asked, z, walks=walks, stops=stops)
+    latents = None if z is None else found_z(asked, z, len(chosen) * steps_of(steps, is_film), walks=walks, stops=stops)
     walks, stops = walks or 1, (stops or WALK_STOPS) if latents is None else len(latents)
     if stops < 2:
         raise UserError(f"--z {z}: found one z; expected two or more to walk between.")
@@ -100,7 +100,7 @@ def slide(rows: int | None, z: Path | None, steps: int | None, fps: float, out: 
 
     is_film, asked = is_film_name(out), Drawing(**drawing)
     chosen = asked.choose(SLIDER_STOPS)
-    latents = None if z is None else found_z(asked, z, rows=rows)
+    latents = None if z is None else found_z(asked, z, len(chosen) * steps_of(steps, is_film), rows=rows)
     rows = (rows or SLIDER_ROWS) if latents is None else len(latents)
     slider = draw_slider(asked.sampler, chosen, rows, steps_of(steps, is_film), is_film, latents)
     if is_film:

@@ -1,5 +1,6 @@
 """A picture found again in a generator: the z and the label whose image is nearest to it; nothing is plugged in.
 
-`distance` says how near, `descent` moves z, `inverter` tries labels and starts, `encoder` makes a start, `found_file`
-keeps what was found, `effects` says what a change of the label changed besides.
+`targets` reads pictures, `distance` says how near an image is, in pixels and in `views` of features, `descent` moves z,
+`candidates` are labels to try, `inverter` tries labels and starts as its `plan` says and keeps a `search`, `encoder`
+makes a start, `found_file` keeps what was found, `sheet` shows it, `effects` says what a change of the label changed.
 """

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cgan_dist.conditioning.condition import Condition
-from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.evaluation.metrics.classifier import Classifier
 from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, reading_of, unlikely, without_values
 from cgan_dist.inversion.descent import QUIET, UNIFORM_DEVIATION, Descent, plausible
 from cgan_dist.inversion.distance import Distance, on
 from cgan_dist.inversion.plan import Plan
+from cgan_dist.inversion.search import Search
 from cgan_dist.randomness import draw_latent, torch_generator
 
 GoOn = Callable[[int, int], bool]
@@ -34,51 +34,6 @@ class Encoder(Protocol):
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """(P, C, H, W) uint8 and labels -> (P, Z), on the CPU."""
-
-
-class Search(NamedTuple):
-    """P pictures, of each K labels, of each S starts, all on the CPU.
-
-    Attributes:
-        labels: (P, K, S) or (P, K, S, W); they differ between starts where real values were moved.
-        z: (P, K, S, Z).
-        pixels: (P, K, S), the distance there.
-        features: likewise.
-        whole: likewise.
-        curve: (P, K, S, T): the best until then.
-        cost: (P, K): what is added to the distance where labels are compared.
-    """
-
-    labels: Tensor
-    z: Tensor
-    pixels: Tensor
-    features: Tensor
-    whole: Tensor
-    curve: Tensor
-    cost: Tensor
-
-    @property
-    def scores(self) -> Tensor:
-        """(P, K), low for the label that explains a picture best."""
-        return self.whole.amin(2) + self.cost
-
-    def kept(self, order: Tensor) -> Search:
-        """(P, k), numbers of labels -> those alone."""
-        pictures = torch.arange(len(order))[:, None]
-        return Search(*(part[pictures, order] for part in self))
-
-    def ranked(self) -> Tensor:
-        """(P, K): numbers of labels, the best first."""
-        return self.scores.sort(dim=1, stable=True).indices
-
-    def ranked_once(self, space: LabelSpace) -> Tensor:
-        """The same with labels that are there twice, but for real values, at the end."""
-        plain = without_values(self.labels[:, :, 0].flatten(0, 1), space).unflatten(0, self.labels.shape[:2])
-        pairs = plain[:, :, None] == plain[:, None]
-        same = pairs.reshape(*pairs.shape[:3], -1).all(3)
-        place = self.ranked().argsort(1)
-        repeated = (same & (place[:, None, :] < place[:, :, None])).any(2)
-        return self.scores.masked_fill(repeated, torch.inf).sort(dim=1, stable=True).indices
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,7 +200,9 @@ def test_what_cannot_be_found_is_an_error_for_the_user(
     assert (result.exit_code, "expected the name of a folder" in result.output) == (2, True)
 
 
-def test_what_does_not_fit_is_an_error_for_the_user(cli: Cli, small_run: Path, found: Path, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_an_error_for_the_user(
+    cli: Cli, small_run: Path, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "a.png"
     moved = tmp_path / "moved.safetensors"
     tensors = load_file(found)
@@ -227,6 +229,17 @@ def test_what_does_not_fit_is_an_error_for_the_user(cli: Cli, small_run: Path, f
         assert (result.exit_code, fragment in result.output) == (2, True), (arguments, result.output)
         assert not out.exists()
     assert cli("edit", moved, "--labels", "0", "--run", small_run, "--out", out).exit_code == 0
+    one = tmp_path / "one.safetensors"
+    save_file(
+        {name: tensor[:1].contiguous() for name, tensor in tensors.items()},
+        one,
+        metadata={"cgan_dist": json.dumps(facts | {"names": ["0.png"]})},
+    )
+    result = cli("walk", small_run, "--z", one, "--out", tmp_path / "b.png")
+    assert (result.exit_code, "found one z; expected two or more" in result.output) == (2, True)
+    monkeypatch.setenv("CGAN_DIST_GRID_PICTURES", "5")
+    result = cli("sample", small_run, "--z", found, "--labels", "0,1", "--out", tmp_path / "b.png")
+    assert (result.exit_code, "6 pictures, expected at most 5" in result.output) == (2, True)
 
 
 def test_z_of_another_checkpoint_are_drawn_with_a_warning(

@@ -72,14 +72,16 @@ def find(search: Search, images: Tensor, labels: Tensor | None = None) -> tuple[
 @torch.no_grad()
 def nearest(distance: Distance, images: Tensor, labels: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """(P,) each: the distance in pixels, and in features, to whichever of the other images is nearest in it."""
-    space, found = distance.sampler.label_space, []
-    everyone = distance.pictures(others)
-    for image, label in zip(distance.pictures(images), labels, strict=True):
-        condition = space.encode(label.expand(len(others), *label.shape))
-        target = distance.seen(image.expand(len(others), *image.shape), condition)
-        parts = distance.between(distance.seen(everyone, condition), target)
-        found.append(torch.stack([parts.pixels.min(), parts.features.min()]))
-    return torch.stack(found).unbind(1)  # type: ignore[return-value]
+    encode, everyone = distance.sampler.label_space.encode, distance.pictures(others)
+    found = torch.empty(len(images), 2)
+    for label in labels.unique(dim=0):
+        condition = encode(label.expand(len(others), *label.shape))
+        seen = distance.seen(everyone, condition)
+        for number in np.flatnonzero((labels == label).reshape(len(labels), -1).all(1)).tolist():
+            target = distance.seen(distance.pictures(images[[number]]), encode(label[None]))
+            parts = distance.between(seen, target)
+            found[number] = torch.stack([parts.pixels.min(), parts.features.min()])
+    return found[:, 0], found[:, 1]
 
 
 def moments(images: Tensor) -> Tensor:

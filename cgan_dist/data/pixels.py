@@ -21,6 +21,9 @@ class ImageRange(Protocol):
     def to_uint8(self, values: Tensor) -> Tensor:
         """(B, C, H, W) float -> pictures (B, c, h, w) uint8."""
 
+    def to_floats(self, values: Tensor) -> Tensor:
+        """(B, C, H, W) float -> pictures (B, c, h, w) float32 in 0..255: what `to_uint8` would round."""
+
 
 @dataclass(frozen=True)
 class PixelRange:
@@ -51,6 +54,10 @@ class PixelRange:
     def to_uint8(self, values: Tensor) -> Tensor:
         """(B, C, H, W) float -> uint8, values outside the range saturated; the inverse of `normalize`."""
         return (values.float() * self.factor + self.origin).clamp(0, 255).byte()
+
+    def to_floats(self, values: Tensor) -> Tensor:
+        """(B, C, H, W) float -> float32 in 0..255, saturated and not rounded; the inverse of `normalize`."""
+        return ((values.float() - self.offset) * self.divisor).clamp(0, 255)
 
 
 PIXEL_RANGES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -11,6 +12,7 @@ from cgan_dist.evaluation.metrics.base import Asked
 from cgan_dist.evaluation.selection import Selection
 from cgan_dist.labels import ClassLabels
 from cgan_dist.randomness import torch_generator
+from cgan_dist.sampling.interpolation import between
 from cgan_dist.sampling.sampler import Sampler
 
 
@@ -18,6 +20,8 @@ class Candidates(Protocol):
     """A global list of images for each way of choosing labels; every rank sees the same list and draws its share."""
 
     count: int
+    has_ways: bool
+    """Whether they come from z, so that there are ways between them."""
 
     def resolve(self, asks: Asked) -> Asked:
         """The way of choosing labels that stands for this one: where two are the same, one list does for both."""
@@ -27,6 +31,12 @@ class Candidates(Protocol):
 
     def images(self, asks: Asked, start: int, stop: int) -> Tensor:
         """A part of the list, (stop - start, C, H, W) uint8."""
+
+    def on_ways(self, asks: Asked, start: int, stop: int, ahead: float) -> Tensor:
+        """As many pictures between two z, each `ahead` of a random place of its own way, under those labels.
+
+        They are (stop - start, C, H, W) float32 in 0..255, not rounded. Only where it `has_ways`.
+        """
 
     def facts(self) -> dict[str, Any]:
         """What a report says of them, JSON-ready."""
@@ -39,6 +49,14 @@ class Asking(NamedTuple):
     labels: Tensor
 
 
+class Ways(NamedTuple):
+    """Two z (N, Z) for each of a list, and a place between them, (N, 1) in 0..1; float64, for a step that is short."""
+
+    one: Tensor
+    other: Tensor
+    place: Tensor
+
+
 class GeneratedImages:
     """Samples of a generator. The n-th z and label are functions of (seed, n), whatever the number of ranks.
 
@@ -48,6 +66,8 @@ class GeneratedImages:
         channels: of the real images; a generator of repeated grey ones is averaged back.
         shuffle_labels: score each sample by the label of another one, as a control: it must score badly.
     """
+
+    has_ways = True
 
     def __init__(self, sampler: Sampler, count: int, channels: int, shuffle_labels: bool = False) -> None:
         self.sampler = sampler
@@ -76,6 +96,13 @@ class GeneratedImages:
         z, labels = self._asked(asks)
         return match_channels(self.sampler.images(z[start:stop], labels[start:stop]), self.channels)
 
+    def on_ways(self, asks: Asked, start: int, stop: int, ahead: float) -> Tensor:
+        """Draws them; the n-th way and place are functions of (seed, n) too."""
+        one, other, place = (part[start:stop] for part in self._ways)
+        z = between(one, other, place + ahead, self.sampler.latent)
+        pictures = self.sampler.unrounded(z.float(), self._asked(asks).labels[start:stop])
+        return match_channels(pictures, self.channels)
+
     def facts(self) -> dict[str, Any]:
         """Seed, truncation and control."""
         sampler = self.sampler
@@ -86,6 +113,13 @@ class GeneratedImages:
             "truncation": sampler.truncation,
             "shuffled_labels": self.shuffle_labels,
         }
+
+    @cached_property
+    def _ways(self) -> Ways:
+        sampler = self.sampler
+        one, other = (sampler.latents(self.count, "ends of ways", end).double() for end in (0, 1))
+        generator = torch_generator(sampler.seed, "places on ways")
+        return Ways(one, other, torch.rand(self.count, 1, generator=generator, dtype=torch.float64))
 
     @property
     def _has_turns(self) -> bool:
@@ -113,6 +147,8 @@ class RealImages:
         selection: which; none of them should be among those that they are compared with.
     """
 
+    has_ways = False
+
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.count = len(selection)
@@ -129,6 +165,10 @@ class RealImages:
         """Reads them."""
         return self.selection.images(start, stop)
 
+    def on_ways(self, asks: Asked, start: int, stop: int, ahead: float) -> Tensor:
+        """There are none."""
+        raise AssertionError("real images are not made from z")
+
     def facts(self) -> dict[str, Any]:
         """Which images they are."""
         chosen = self.selection
@@ -137,7 +177,8 @@ class RealImages:
 
 
 def match_channels(images: Tensor, channels: int) -> Tensor:
-    """Brings (N, C, H, W) uint8 fakes to the real images' channels: repeated grey is averaged back."""
+    """Brings (N, C, H, W) fakes, uint8 or float, to the real images' channels: repeated grey is averaged back."""
     if images.shape[1] == channels:
         return images
-    return images.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, channels, -1, -1)
+    grey = images.float().mean(1, keepdim=True)
+    return (grey if images.is_floating_point() else grey.round().to(torch.uint8)).expand(-1, channels, -1, -1)

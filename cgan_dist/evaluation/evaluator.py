@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from cgan_dist import __version__
 from cgan_dist.conditioning.spaces.base import LabelSpace
@@ -19,13 +20,14 @@ from cgan_dist.data.shards import ShardSet
 from cgan_dist.distributed.collectives import from_main, share_network
 from cgan_dist.distributed.group import without_tf32
 from cgan_dist.distributed.main_alone import on_main
+from cgan_dist.errors import UserError
 from cgan_dist.evaluation.arithmetic import float64_device, lent_threads
 from cgan_dist.evaluation.candidates import Candidates, GeneratedImages
 from cgan_dist.evaluation.extraction import extract
 from cgan_dist.evaluation.features import FEATURES
 from cgan_dist.evaluation.features.base import Extractor
 from cgan_dist.evaluation.features.kept import KeptFeatures
-from cgan_dist.evaluation.metrics.base import Asked, Features, ImageSet, RealSet
+from cgan_dist.evaluation.metrics.base import Asked, Features, ImageSet, Metric, RealSet
 from cgan_dist.evaluation.metrics.chosen import ChosenMetric, choose_metrics
 from cgan_dist.evaluation.selection import Selection
 from cgan_dist.sampling.sampler import Sampler
@@ -54,6 +56,13 @@ def check_extractors(config: EvaluateConfig, label_space: LabelSpace, where: str
     for name, extractor in _build_extractors(metrics, label_space, config, where).items():
         asking = next(chosen.name for chosen in metrics if name in chosen.metric.extractors)
         extractor.check(f"{where}: {asking}")
+
+
+class Wanted(NamedTuple):
+    """One list of fakes: for which labels and, where its pictures are pairs on ways through z, with which step."""
+
+    asks: Asked
+    step: float | None
 
 
 class Evaluator:
@@ -85,6 +94,7 @@ class Evaluator:
         self.label_space = label_space
         self.config = config
         self.accelerator = accelerator
+        self.where = where
         self.metrics = choose_metrics(config.metrics, label_space, where)
         self.extractors = _build_extractors(self.metrics, label_space, config, where)
         self.reference = Selection(shards, label_space, config.split, config.real_count)
@@ -108,15 +118,16 @@ class Evaluator:
         """
         if not self.metrics:
             return {}
+        self._check_ways(candidates)
         real = self._prepared()
-        asked = sorted({candidates.resolve(chosen.metric.asks) for chosen in self.metrics})
-        sets = {asks: self._seen(candidates, asks) for asks in asked}
+        wanted = {chosen.name: _wanted(chosen.metric, candidates) for chosen in self.metrics}
+        sets = {one: self._seen(candidates, one) for one in dict.fromkeys(wanted.values())}
 
         def on_all_metrics() -> dict[str, float]:
             found: dict[str, float] = {}
             for chosen in self.metrics:
                 with lent_threads() if chosen.metric.exact else contextlib.nullcontext():
-                    scores = chosen.metric.score(real, sets[candidates.resolve(chosen.metric.asks)])
+                    scores = chosen.metric.score(real, sets[wanted[chosen.name]])
                 found |= {chosen.named(name): value for name, value in scores.items()}
             return found
 
@@ -179,22 +190,43 @@ class Evaluator:
         kept.save(made.features[name])
         return made.features[name]
 
-    def _seen(self, candidates: Candidates, asks: Asked) -> ImageSet:
+    def _check_ways(self, candidates: Candidates) -> None:
+        """Refuses what has no z for metrics that go along z; before hours of work."""
+        for chosen in self.metrics:
+            if chosen.metric.step is not None and not candidates.has_ways:
+                raise UserError(
+                    f"{self.where}: {chosen.name} measures ways through z, and real images have no z. Score samples by "
+                    "it; leave it out with --real."
+                )
+
+    def _seen(self, candidates: Candidates, wanted: Wanted) -> ImageSet:
         """One list of fakes with everything that any metric wants of it."""
-        asking = [chosen.metric for chosen in self.metrics if candidates.resolve(chosen.metric.asks) == asks]
+        asking = [chosen.metric for chosen in self.metrics if _wanted(chosen.metric, candidates) == wanted]
         names = {name for metric in asking for name in metric.extractors}
+        extractors = {name: extractor for name, extractor in self.extractors.items() if name in names}
+        labels = candidates.labels(wanted.asks) if self.accelerator.is_main_process else NOTHING
+        if wanted.step is not None:
+            here, ahead = (self._on_ways(candidates, wanted, extractors, ahead) for ahead in (0.0, wanted.step))
+            return ImageSet(labels=labels, features=here, ahead=ahead, load=_not_kept)
         made = extract(
             self.accelerator,
-            {name: extractor for name, extractor in self.extractors.items() if name in names},
+            extractors,
             candidates.count,
-            lambda start, stop: candidates.images(asks, start, stop),
+            lambda start, stop: candidates.images(wanted.asks, start, stop),
             "samples",
             keep_images=any(metric.needs_images for metric in asking),
         )
         images = made.images
         load = _not_kept if images is None else lambda: images
-        labels = candidates.labels(asks) if self.accelerator.is_main_process else NOTHING
         return ImageSet(labels=labels, features=made.features, load=load)
+
+    def _on_ways(
+        self, candidates: Candidates, wanted: Wanted, extractors: dict[str, Extractor], ahead: float
+    ) -> dict[str, Features]:
+        def pictures(start: int, stop: int) -> Tensor:
+            return candidates.on_ways(wanted.asks, start, stop, ahead)
+
+        return extract(self.accelerator, extractors, candidates.count, pictures, "ways through z").features
 
     def _real_set(self, features: dict[str, Features]) -> RealSet:
         chosen = self.reference
@@ -208,6 +240,10 @@ class Evaluator:
             extractors=self.extractors,
             device=float64_device(self.accelerator.device),
         )
+
+
+def _wanted(metric: Metric, candidates: Candidates) -> Wanted:
+    return Wanted(candidates.resolve(metric.asks), metric.step)
 
 
 def _build_extractors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +55,21 @@ class LatentRange:
         scale = self.facts.autoencoder
         return self.autoencoder.decode(values.float() / scale.scaling_factor + scale.shift_factor)
 
-    @torch.no_grad()
     def to_uint8(self, values: Tensor) -> Tensor:
         """(B, C, H, W) float -> pictures (B, c, h, w) uint8, on the values' device."""
+        return torch.cat([(part * 127.5 + 128).clamp(0, 255).byte() for part in self._decoded(values)])
+
+    def to_floats(self, values: Tensor) -> Tensor:
+        """(B, C, H, W) float -> pictures (B, c, h, w) float32 in 0..255, on the values' device."""
+        return torch.cat([((part + 1) * 127.5).clamp(0, 255) for part in self._decoded(values)])
+
+    @torch.no_grad()
+    def _decoded(self, values: Tensor) -> Iterator[Tensor]:
+        """Pictures in about [-1, 1], a few at a time."""
         picture = self.facts.picture
         at_once = max(1, DECODED_PIXELS // (picture.height * picture.width))
         self.autoencoder.to(values.device)
-        parts = [(self.decode(part) * 127.5 + 128).clamp(0, 255).byte() for part in values.split(at_once)]
-        return torch.cat(parts)
+        yield from (self.decode(part) for part in values.split(at_once))
 
     def pictures(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Decodes the means: (N, H, W, 2 K) uint8, as they lie in a shard -> (N, h, w, c) uint8."""

@@ -40,8 +40,8 @@ def places(stops: int, steps: int, closed: bool) -> list[Place]:
     return found if closed and stops > 1 else [*found, Place(stops - 1, stops - 1, 0.0)]
 
 
-def between(one: Tensor, other: Tensor, share: float, latent: Latent) -> Tensor:
-    """(..., Z) and (..., Z) -> what lies `share` of the way from one to the other.
+def between(one: Tensor, other: Tensor, share: float | Tensor, latent: Latent) -> Tensor:
+    """(..., Z) and (..., Z) -> what lies `share` of the way from one to the other; a share for all, or (..., 1).
 
     Of a normal z, whose length is nearly always about sqrt(Z), a straight line would pass through vectors that are too
     short to have been trained on; so the way is an arc (Shoemake 1985; White 2016, arXiv:1609.04468). Of a uniform z

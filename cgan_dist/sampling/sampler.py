@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -82,16 +82,23 @@ class Sampler:
         """(B, Z) and labels of the space -> (B, C, H, W) uint8, on the CPU; in batches, in inference mode."""
         return self.images_under(z, self.label_space.encode(labels))
 
-    @torch.no_grad()
     def images_under(self, z: Tensor, condition: Condition) -> Tensor:
         """(B, Z) and a condition, which may be a mixture -> (B, C, H, W) uint8, as `images`."""
+        return self._pictures(z, condition, self.pixels.to_uint8)
+
+    def unrounded(self, z: Tensor, labels: Tensor) -> Tensor:
+        """(B, Z) and labels of the space -> (B, C, H, W) float32 in 0..255, as `images` before they are rounded."""
+        return self._pictures(z, self.label_space.encode(labels), self.pixels.to_floats)
+
+    @torch.no_grad()
+    def _pictures(self, z: Tensor, condition: Condition, finish: Callable[[Tensor], Tensor]) -> Tensor:
         device = next(self.generator.parameters()).device
         made = []
         with _inference(self.generator):
             parts = zip(z.split(BATCH), *(part.split(BATCH) for part in condition), strict=True)
             for own, ones, values in parts:
                 given = Condition(ones.to(device), values.to(device))
-                made.append(self.pixels.to_uint8(self._made(own.to(device), given)).cpu())
+                made.append(finish(self._made(own.to(device), given)).cpu())
         return torch.cat(made)
 
     def _made(self, z: Tensor, condition: Condition) -> Tensor:

@@ -11,7 +11,10 @@ import pytest
 from tests.launching import ROOT, command, launch, run
 
 EVALUATE, TRAIN = ROOT / "launch" / "evaluate.py", ROOT / "launch" / "train.py"
-METRICS = "label_accuracy,frechet_distance,kid@classifier,precision@classifier,classifier_score,intra_fid@classifier"
+METRICS = (
+    "label_accuracy,frechet_distance,kid@classifier,precision@classifier,classifier_score,intra_fid@classifier,"
+    "path_length"
+)
 COUNT = 600
 """More than two shares of a round, and no multiple of one."""
 TRAINED = (

@@ -139,6 +139,16 @@ def test_what_cannot_be_done_is_refused(cli: Cli, trained: Path, options: tuple[
     assert not (trained / "evaluation.json").exists()
 
 
+def test_path_length_is_of_samples_alone(cli: Cli, trained: Path, shards_folder: Path) -> None:
+    result = cli("evaluate", trained, "--metrics", "path_length", "--count", 30)
+    assert result.exit_code == 0, result.output
+    (entry,) = entries(trained)
+    assert entry["scores"]["path_length"] > 0
+    assert {"path_length/class_0", "path_length/class_2"} <= entry["scores"].keys()
+    result = cli("evaluate", trained, "--metrics", "path_length", "--real", shards_folder)
+    assert (result.exit_code, "--metrics: path_length measures ways through z" in result.output) == (2, True)
+
+
 def test_a_scoreboard_that_is_none_is_refused_before_any_work(cli: Cli, trained: Path) -> None:
     (trained / "evaluation.json").write_text("[")
     result = cli("evaluate", trained, "--count", 30)

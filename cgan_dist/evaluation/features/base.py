@@ -51,5 +51,8 @@ class Extractor:
         raise NotImplementedError
 
     def extract(self, images: Tensor) -> Features:
-        """(B, C, H, W) uint8 on the network's device -> features of each image by itself, on the same device."""
+        """(B, C, H, W) on the network's device -> features of each image by itself, on the same device.
+
+        Images are uint8; for a metric with a `step` they are float32 in 0..255 and must not be rounded.
+        """
         raise NotImplementedError

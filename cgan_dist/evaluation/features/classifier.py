@@ -47,7 +47,7 @@ class ClassifierFeatures(Extractor):
         return weights
 
     def extract(self, images: Tensor) -> Features:
-        """(B, C, H, W) uint8 -> (B, F), and (B, N) as the label space's conditions are laid out."""
+        """(B, C, H, W) uint8, or float in 0..255 -> (B, F), and (B, N) as the label space's conditions are laid out."""
         classifier = cast(Classifier, self.network)
         embedding = classifier.embedded(images)
         with torch.no_grad():

@@ -23,6 +23,12 @@ URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE}
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of the TensorFlow model of 2015-12-05, which FID was defined with, as torch-fidelity and pytorch-fid converted it."""
 PACKAGES = ("torch_fidelity", "torchvision")
+LAYERS = (
+    *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
+    *("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+    *("Mixed_7a", "Mixed_7b", "Mixed_7c", "AvgPool"),
+)
+"""torch-fidelity's names, in order."""
 
 
 class InceptionFeatures(Extractor):
@@ -92,7 +98,7 @@ class InceptionFeatures(Extractor):
 
     @torch.no_grad()
     def extract(self, images: Tensor) -> Features:
-        """(B, C, H, W) uint8 with one or three channels -> (B, 2048), (B, 1008)."""
+        """(B, C, H, W) uint8, or float in 0..255, with one or three channels -> (B, 2048), (B, 1008)."""
         return Features(*self.network(images.expand(-1, 3, -1, -1)))
 
     def _content(self, where: str) -> bytes:
@@ -115,10 +121,23 @@ class InceptionFeatures(Extractor):
 
 def _without_weights() -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
     class Unloaded(FeatureExtractorInceptionV3):
         def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
             return super().load_state_dict(state_dict, *args, **kwargs) if state_dict else None
+
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            return super().forward(x) if x.dtype == torch.uint8 else self.of_floats(x)
+
+        def of_floats(self, x: Tensor) -> tuple[Tensor, ...]:
+            """torch-fidelity's own takes nothing but uint8."""
+            side = self.INPUT_IMAGE_SIZE
+            x = (interpolate_bilinear_2d_like_tensorflow1x(x, size=(side, side), align_corners=False) - 128) / 128
+            for name in LAYERS:
+                x = getattr(self, name)(x)
+            pooled = x.flatten(1)
+            return pooled, pooled @ self.fc.weight.T
 
     empty = io.BytesIO()  # torch-fidelity wants a file, which it would unpickle whole or download unchecked
     torch.save({}, empty)

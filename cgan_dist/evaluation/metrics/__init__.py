@@ -19,6 +19,7 @@ METRICS = Registry(
         "kid": "cgan_dist.evaluation.metrics.kernel_distance:KernelDistance",
         "label_accuracy": "cgan_dist.evaluation.metrics.label_accuracy:LabelAccuracy",
         "memorization": "cgan_dist.evaluation.metrics.memorization:Memorization",
+        "path_length": "cgan_dist.evaluation.metrics.path_length:PathLength",
         "precision": "cgan_dist.evaluation.metrics.precision_recall:PrecisionRecall",
         "recall": "cgan_dist.evaluation.metrics.precision_recall:PrecisionRecall",
     },

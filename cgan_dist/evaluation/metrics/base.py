@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -38,13 +38,15 @@ class ImageSet:
 
     Attributes:
         labels: (N,) or (N, W), of the label space; of fakes those that were asked for.
-        features: by extractor, for those that the metric has named.
+        features: by extractor, for those that the metric has named; of a metric with a `step`, where each step begins.
+        ahead: of a metric with a `step` the features where each step ends; else empty.
         load: gives (N, C, H, W) uint8.
     """
 
     labels: Tensor
     features: Mapping[str, Features]
     load: Callable[[], Tensor]
+    ahead: Mapping[str, Features] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> Tensor:
@@ -83,6 +85,9 @@ class Metric:
         extractors: names whose features it wants, of the fakes and, with `needs_real`, of the real images.
         needs_real: whether the real images' features are wanted. It always has their labels, and them if it asks.
         needs_images: whether it wants the fakes' pixels.
+        step: if it measures how a generator changes along z: its fakes are then, in place of samples, pairs of pictures
+            at a random place of the way between two z and this share of the way further, with the label held. They are
+            not rounded to pixel values, in which a short step would be lost; it has their features and no pixels.
         exact: whether its arithmetic is float64 and nothing else. Its figures then do not show how many threads it
             has, and it is lent those of the processes that wait for it.
     """
@@ -91,6 +96,7 @@ class Metric:
     extractors: Sequence[str] = ()
     needs_real: bool = True
     needs_images: bool = False
+    step: float | None = None
     exact: bool = False
     MAX_LISTED: ClassVar[int] = 100
     """With more classes than this, they are not listed one by one."""

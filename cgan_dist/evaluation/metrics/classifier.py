@@ -91,7 +91,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def embedded(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) uint8 -> (B, F) features, in batches, in inference mode."""
+        """(B, C, H, W) uint8, or float in 0..255 -> (B, F) features, in batches, in inference mode."""
         self.eval()
         return torch.cat([self.features(_normalized(part)) for part in images.split(READ_BATCH)])
 

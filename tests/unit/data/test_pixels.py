@@ -17,6 +17,17 @@ def test_every_value_survives_the_round_trip(name: str, low: float, high: float)
     assert torch.equal(pixels.to_uint8(values), EVERY_VALUE)
 
 
+@pytest.mark.parametrize("name", PIXEL_RANGES)
+def test_floats_are_the_way_back_without_rounding(name: str) -> None:
+    pixels = PIXEL_RANGES[name]
+    values = pixels.normalize(EVERY_VALUE)
+    torch.testing.assert_close(pixels.to_floats(values), EVERY_VALUE.float(), atol=3e-5, rtol=0)
+    further = pixels.to_floats(values - 1e-3)[EVERY_VALUE > 0]
+    expected = EVERY_VALUE[EVERY_VALUE > 0] - 1e-3 * pixels.divisor
+    torch.testing.assert_close(further, expected, atol=1e-4, rtol=0)
+    assert pixels.to_floats(torch.tensor([-9.0, 9.0])).tolist() == [0, 255]
+
+
 def test_half_is_the_originals_formula() -> None:
     x = torch.tensor([-0.9, -0.5, 0.0, 0.25, 0.9]).view(1, 1, 1, 5)
     assert PIXEL_RANGES["half"].to_uint8(x).flatten().tolist() == [0, 0, 128, 191, 255]  # x * 255 + 128, saturated

@@ -110,8 +110,36 @@ def test_real_images_have_their_own_labels(shards_folder: Path) -> None:
     assert candidates.facts() == facts
 
 
+def test_a_way_is_between_two_z_and_a_step_goes_on_along_it() -> None:
+    sampler = sampler_of(CLASSES, UNBALANCED)
+    candidates = GeneratedImages(sampler, 50, channels=1)
+    here, ahead = (candidates.on_ways("fair", 0, 50, ahead)[:, 0, 0, 1] for ahead in (0.0, 1e-3))
+    one, other = (sampler.latents(50, "ends of ways", number)[:, 0] for number in (0, 1))
+    slopes = 127.5 * (other - one)
+    torch.testing.assert_close(ahead - here, 1e-3 * slopes, atol=3e-5, rtol=0)  # far below one of 256 values
+    places = (here / 127.5 - 1 - one) / (other - one)
+    assert 0 <= places.min() < 0.1
+    assert 0.9 < places.max() <= 1
+
+
+@pytest.mark.parametrize("asks", ["fair", "as_data"])
+def test_ways_hold_the_label_and_a_part_of_them_is_that_part_of_the_whole(asks: str) -> None:
+    candidates = GeneratedImages(sampler_of(CLASSES, UNBALANCED), 50, channels=1)
+    pictures = candidates.on_ways(asks, 0, 50, 0.01)  # type: ignore[arg-type]
+    shown = whole(candidates, asks)[:, 0, 0, 0].float()
+    torch.testing.assert_close(pictures[:, 0, 0, 0], shown, atol=0.5, rtol=0)
+    assert torch.equal(candidates.on_ways(asks, 13, 21, 0.01), pictures[13:21])  # type: ignore[arg-type]
+
+
+def test_ways_keep_to_the_truncation() -> None:
+    sampler = sampler_of(CLASSES, UNBALANCED)
+    sampler.truncate(0.1)
+    assert (GeneratedImages(sampler, 50, 1).on_ways("fair", 0, 50, 0.0)[:, 0, 0, 1] - 127.5).abs().max() < 12.8
+
+
 def test_repeated_grey_is_averaged_back() -> None:
     fakes = torch.tensor([10, 20, 60], dtype=torch.uint8).view(1, 3, 1, 1)
     assert match_channels(fakes, 1).flatten().tolist() == [30]
     assert match_channels(fakes, 3) is fakes
+    assert match_channels(fakes + 0.5, 1).flatten().tolist() == [30.5]
     assert GeneratedImages(sampler_of(CLASSES, BALANCED), 5, channels=3).images("fair", 0, 2).shape[1] == 3

@@ -24,6 +24,7 @@ from cgan_dist.errors import UserError
 from cgan_dist.evaluation.candidates import GeneratedImages, RealImages
 from cgan_dist.evaluation.evaluator import Evaluator, check_extractors, check_metrics
 from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet
+from cgan_dist.evaluation.metrics.path_length import trimmed_mean
 from cgan_dist.evaluation.selection import Selection
 from cgan_dist.labels import AttributeLabels, NoLabels
 from cgan_dist.sampling.sampler import Sampler
@@ -186,6 +187,25 @@ def test_pixels_are_there_for_a_metric_that_wants_them_and_for_no_other(shards: 
     evaluator.metrics[0].metric.needs_images = False
     with pytest.raises(AssertionError, match="only for a metric with needs_images"):
         evaluator.scores(sampler)
+
+
+def test_ways_of_a_linear_generator_have_the_length_of_the_closed_form(shards: ShardSet) -> None:
+    """It paints 127.5 (z + 1) in one of two columns, whose means the features are, beside the mean of the row."""
+    sampler = sampler_of(shards.manifest.labels, UNBALANCED)
+    scores = evaluator_of(shards, f"path_length@{brightness.NAME}", COUNTS, count=300).scores(sampler)
+    one, other = (sampler.latents(300, "ends of ways", number)[:, 0].double() for number in (0, 1))
+    exact = trimmed_mean((1 + 1 / 4) * (127.5 * (other - one)).square())
+    assert scores[f"eval/path_length@{brightness.NAME}"] == pytest.approx(exact, rel=1e-3)
+    assert scores["eval/counts"] == 300  # beside them samples, for a metric of those
+    exact = trimmed_mean((1 + 1 / 4) * (127.5 * (other - one))[1::3].square())
+    assert scores[f"eval/path_length@{brightness.NAME}/class_1"] == pytest.approx(exact, rel=1e-3)
+
+
+def test_real_images_have_no_ways_and_that_is_said_before_they_are_read(shards: ShardSet) -> None:
+    evaluator = evaluator_of(shards, f"path_length@{brightness.NAME}")
+    with pytest.raises(UserError, match="^evaluate.metrics: path_length@.* measures ways through z, and real images"):
+        evaluator.score(RealImages(Selection(shards, evaluator.label_space)))
+    assert Brightness.prepared == []
 
 
 def test_the_protocol_says_what_figures_depend_on(shards: ShardSet) -> None:

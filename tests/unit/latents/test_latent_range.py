@@ -84,6 +84,8 @@ def test_pictures_are_decoded_in_parts_and_rounded(latents: LatentRange, monkeyp
         assert found.shape == (5, 3, 16, 16)
         assert (found.double() - expected).abs().max() <= 1
         assert (found.double() == expected).double().mean() > 0.999
+        floats = ((decoded + 1) * 127.5).clamp(0, 255)
+        torch.testing.assert_close(latents.to_floats(values), floats, atol=1e-3, rtol=0)
 
 
 def test_a_set_is_shown_by_its_means(latents: LatentRange) -> None:

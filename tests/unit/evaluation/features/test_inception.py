@@ -85,6 +85,14 @@ def test_features_and_distance_are_torch_fidelitys_and_torchmetrics(
     assert distance == pytest.approx(fidelity, rel=1e-3)
 
 
+def test_floats_are_taken_as_they_are(extractor: InceptionFeatures) -> None:
+    images = pictures(2, seed=1)
+    whole, floats, moved = (extractor.extract(given) for given in (images, images.float(), images + 0.25))
+    for exact, own, other in zip(whole, floats, moved, strict=True):
+        assert torch.equal(exact, own)
+        assert not torch.equal(own, other)
+
+
 def test_grey_is_repeated(extractor: InceptionFeatures) -> None:
     grey = pictures(2, seed=1, channels=1)
     assert torch.equal(extractor.extract(grey).embedding, extractor.extract(grey.repeat(1, 3, 1, 1)).embedding)

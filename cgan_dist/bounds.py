@@ -99,6 +99,7 @@ STORED_PIXELS = Bound("stored_pixels", 1 << 26, "pixels", "an image in a shard")
 WEIGHTS_BYTES = Bound("weights_bytes", GIB, "bytes", "the weights of the Inception network")
 AUTOENCODER_BYTES = Bound("autoencoder_bytes", 4 * GIB, "bytes", "the weights of an autoencoder")
 FOUND_BYTES = Bound("found_bytes", GIB // 2, "bytes", "a file of found pictures")
+DIRECTIONS = Bound("directions", 1_000, "directions", "a file of directions in z")
 FOUND_PICTURES = Bound("found_pictures", 10_000, "pictures", "one search in a generator")
 REMOTE_BYTES = Bound("remote_bytes", 16 * GIB, "bytes", "a file that a server sends without saying how long it is")
 

@@ -13,6 +13,7 @@ from cgan_dist.commands.cluster import run_folder, status, submit
 from cgan_dist.commands.dashboard import dashboard
 from cgan_dist.commands.data import inspect, prepare, verify
 from cgan_dist.commands.demo import demo
+from cgan_dist.commands.directions import directions
 from cgan_dist.commands.edit import edit
 from cgan_dist.commands.encode import encode
 from cgan_dist.commands.evaluate import evaluate
@@ -29,7 +30,7 @@ ROOMS = {
     "Data": (prepare, adopt_command, encode, inspect, verify),
     "Train": (new, check, train, resume_info),
     "Look": (sample, walk, slide, neighbours, film, demo, dashboard),
-    "Edit": (invert, edit),
+    "Edit": (invert, edit, directions),
     "Score": (evaluate,),
     "Share": (generate, export, push),
     "Cluster": (submit, status, run_folder),

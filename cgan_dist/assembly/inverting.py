@@ -19,6 +19,7 @@ from cgan_dist.assembly.saved import check_form, load_shards
 from cgan_dist.assembly.trust import trusted_config
 from cgan_dist.checkpoints.folder import FILES_MANIFEST
 from cgan_dist.checkpoints.store import Checkpoint
+from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.data.pixels import PIXEL_RANGES
 from cgan_dist.data.spec import DataSpec
 from cgan_dist.errors import UserError
@@ -174,7 +175,12 @@ def load_distance(
 
 
 def load_classifier(
-    checkpoint: Checkpoint, sampler: Sampler, data: Path | str | None = None, trust_code: bool = False
+    checkpoint: Checkpoint,
+    sampler: Sampler,
+    data: Path | str | None = None,
+    trust_code: bool = False,
+    label_space: LabelSpace | None = None,
+    where: str = "--features classifier",
 ) -> Classifier:
     """Loads the classifier of a run's real images from where evaluation keeps it, or trains it.
 
@@ -183,12 +189,15 @@ def load_classifier(
         sampler: of its generator.
         data: shards in place of those that it was trained on.
         trust_code: open what a stranger's checkpoint names.
+        label_space: of the data's labels, for a classifier of others than the generator has.
+        where: the option that asks for it, for errors.
 
     Raises:
         UserError: if the shards are not there, or there are no labels to learn.
     """
-    check_readable(sampler.label_space, "--features classifier")
-    reals = Selection(load_shards(checkpoint, data, "--data", trust_code, sampler), sampler.label_space)
+    space = label_space or sampler.label_space
+    check_readable(space, where)
+    reals = Selection(load_shards(checkpoint, data, "--data", trust_code, sampler), space)
     reals.shards.verify_if_small()
     device = next(sampler.generator.parameters()).device
     found = load_or_train(

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from cgan_dist.randomness import Latent
 
+DEVIATIONS: dict[Latent, float] = {"normal": 1.0, "uniform": 3**-0.5}
+"""Of an entry of z."""
 SMALL_ANGLE = 1e-4
 """Radians; below it, and as near to the opposite direction, the spherical formula divides by nearly nothing."""
 
@@ -54,6 +56,15 @@ def between(one: Tensor, other: Tensor, share: float | Tensor, latent: Latent) -
     angle = cosine.arccos()[..., None]
     arc = (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / torch.sin(angle)
     return torch.where(torch.sin(angle) > SMALL_ANGLE, arc.to(one.dtype), straight)
+
+
+def along(z: Tensor, direction: Tensor, deviations: float, latent: Latent) -> Tensor:
+    """(..., Z), moved along a unit vector (Z,) by so many standard deviations of an entry; no entry leaves the cube.
+
+    A normal z is left as long as it comes out: some deviations are little beside its length, sqrt(Z).
+    """
+    moved = z + deviations * DEVIATIONS[latent] * direction
+    return moved.clamp(-1, 1) if latent == "uniform" else moved
 
 
 def way(stops: Tensor, steps: int, closed: bool, latent: Latent) -> Tensor:

@@ -14,7 +14,7 @@ LAYERS = [
     ["playground"],
     ["sharing", "recipes"],
     ["assembly"],
-    ["training", "pictures", "image_sets", "inversion"],
+    ["training", "pictures", "image_sets", "inversion", "directions"],
     ["evaluation"],
     ["sampling"],
     ["models", "losses", "data", "runs"],

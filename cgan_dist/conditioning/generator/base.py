@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,10 @@ class GeneratorWay(Way):
 
     Attributes:
         styles: layout of what modulates features; of width 0 for nothing.
+        modulates_by_latent: whether the last Z entries of a style are z.
     """
+
+    modulates_by_latent: bool = False
 
     def __init__(self, layout: Layout, latent_dim: int) -> None:
         super().__init__(layout)
@@ -80,28 +83,34 @@ class GeneratorWays(Ways):
 
     def modulation(self, channels: int) -> Modulation:
         """A layer for features with so many channels, (B, C, H, W) and the styles -> (B, C, H, W)."""
-        return Modulation([way.styles for way in self.modulating], channels)
+        return Modulation(self.modulating, channels)
 
     def style_maps(self, out_features: int) -> StyleMaps:
         """For networks that modulate in another way: a layer, the styles -> (B, F)."""
-        return StyleMaps([way.styles for way in self.modulating], out_features)
+        return StyleMaps(self.modulating, out_features)
 
 
 class StyleMaps(nn.Module):
     """The sum of a linear map of each style.
 
     Args:
-        layouts: of the styles.
+        ways: whose styles they are.
         out_features: F.
     """
 
-    def __init__(self, layouts: Sequence[Layout], out_features: int) -> None:
+    def __init__(self, ways: Sequence[GeneratorWay], out_features: int) -> None:
         super().__init__()
-        self.maps = nn.ModuleList([ConditionLinear(layout, out_features, MODULATION_STD) for layout in layouts])
+        self.maps = nn.ModuleList([ConditionLinear(way.styles, out_features, MODULATION_STD) for way in ways])
+        self.latent_entries = [way.latent_dim if way.modulates_by_latent else 0 for way in ways]
 
     def forward(self, styles: Sequence[Condition]) -> Tensor:
         """A style for each way that modulates, at least one -> (B, F)."""
         return torch.stack([linear(style) for linear, style in zip(self.maps, styles, strict=True)]).sum(0)
+
+    def latent_weights(self) -> list[Tensor]:
+        """(F, Z) for each style that has z in it: what z adds to the sum."""
+        maps = zip(cast("Iterable[ConditionLinear]", self.maps), self.latent_entries, strict=True)
+        return [linear.matrix()[-entries:].T for linear, entries in maps if entries]
 
 
 class Modulation(StyleMaps):
@@ -111,12 +120,12 @@ class Modulation(StyleMaps):
     al. 2018, arXiv:1709.07871).
 
     Args:
-        layouts: of the styles.
+        ways: whose styles they are.
         channels: C of the features.
     """
 
-    def __init__(self, layouts: Sequence[Layout], channels: int) -> None:
-        super().__init__(layouts, 2 * channels)
+    def __init__(self, ways: Sequence[GeneratorWay], channels: int) -> None:
+        super().__init__(ways, 2 * channels)
 
     def forward(self, features: Tensor, styles: Sequence[Condition]) -> Tensor:  # type: ignore[override]
         """(B, C, H, W) and a style for each way that modulates -> (B, C, H, W)."""

@@ -24,7 +24,7 @@ class Film(GeneratorWay):
     def __init__(self, layout: Layout, latent_dim: int, dim: Count | None = None, latent: bool = False) -> None:
         super().__init__(layout, latent_dim)
         self.shared = ConditionLinear(layout, dim) if dim else None
-        self.latent = latent
+        self.latent = self.modulates_by_latent = latent
         self.styles = (Layout(learned=dim) if dim else layout).plus_reals(latent_dim if latent else 0)
 
     def style(self, z: Tensor, condition: Condition) -> Condition:

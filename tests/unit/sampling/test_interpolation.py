@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cgan_dist.randomness import Latent, draw_latent, torch_generator
-from cgan_dist.sampling.interpolation import Place, between, places, way
+from cgan_dist.sampling.interpolation import Place, along, between, places, way
 
 
 def test_places_of_an_open_way_have_every_stop_once() -> None:
@@ -59,6 +59,17 @@ def test_a_uniform_z_moves_straight_and_stays_in_the_cube() -> None:
 @pytest.mark.parametrize("other", [torch.tensor([[1.0, 2.0]]), torch.tensor([[-1.0, -2.0]]), torch.zeros(1, 2)])
 def test_directions_without_an_arc_between_them_give_numbers(other: torch.Tensor) -> None:
     assert between(torch.tensor([[1.0, 2.0]]), other, 0.5, "normal").isfinite().all()
+
+
+def test_a_step_along_a_direction_is_in_deviations_and_stays_in_the_cube() -> None:
+    z, direction = torch.tensor([[0.5, -0.5], [0.0, 0.9]]), torch.tensor([0.6, 0.8])
+    torch.testing.assert_close(along(z, direction, -2.0, "normal"), z - 2 * direction)
+    moved = along(z, direction, 1.0, "uniform")
+    torch.testing.assert_close(moved, (z + direction / math.sqrt(3)).clamp(max=1))
+    assert moved.max() == 1
+    deviations = draw_latent((4_000, 3), "uniform", torch_generator(0, "z")).std()
+    assert deviations == pytest.approx(1 / math.sqrt(3), rel=0.02)
+    assert torch.equal(along(z, direction, 0.0, "normal"), z)
 
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])

@@ -9,6 +9,7 @@ import click
 
 from cgan_dist.commands.base import RUN, UserCommand
 from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
+from cgan_dist.commands.place import LocalPath
 from cgan_dist.commands.say import say
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     "CGAN_DIST_DEMO_PASSWORD in the environment, or else one that is printed.",
 )
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--directions",
+    type=LocalPath(),
+    help="File of directions in z, as `directions` writes it, whose first five get sliders. Default: the five that the "
+    "generator's first layer amplifies most.",
+)
 @AUTOENCODER_OPTION
 @TRUST_OPTION
-def demo(run: Path, host: str, port: int, autoencoder: Path | None, trust_code: bool) -> None:
+def demo(run: Path, host: str, port: int, directions: Path | None, autoencoder: Path | None, trust_code: bool) -> None:
     """Serve a page on this machine that draws from a generator.
 
     RUN is a run folder, a checkpoint or a model folder. Ctrl-C ends it.
@@ -40,4 +47,4 @@ def demo(run: Path, host: str, port: int, autoencoder: Path | None, trust_code: 
         if password is not None:
             say(f"Password, with any user name: {password}")
 
-    serve(run, host, port, local_device(), ready, trust_code, autoencoder)
+    serve(run, host, port, local_device(), ready, trust_code, autoencoder, directions)

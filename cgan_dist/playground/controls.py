@@ -121,6 +121,19 @@ def label_of(schema: LabelSchema, values: Sequence[object]) -> Tensor:
     return torch.from_numpy(label)
 
 
+def values_of(schema: LabelSchema, label: Tensor) -> list[object]:
+    """The values of `controls_of(schema)` that make a label, (1,) or (1, W): the inverse of `label_of`."""
+    numbers, values = label.flatten().tolist(), list[object]()
+    for control in controls_of(schema):
+        if isinstance(control, Choice):
+            values.append(control.names[int(numbers.pop(0))])
+        elif isinstance(control, Switches):
+            values.append([name for name in control.names if numbers.pop(0)])
+        else:
+            values.append(min(max(numbers.pop(0), control.low), control.high))
+    return values
+
+
 def number_within(name: str, value: object, low: float, high: float, whole: bool = False) -> float:
     """Holds a number of a request against its bounds; a widget's own are not to be relied on.
 

@@ -6,15 +6,19 @@ import base64
 import hmac
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cgan_dist.errors import UserError
-from cgan_dist.playground.question import checked_question
+from cgan_dist.playground.question import MAX_BODY, TooLarge, checked_question
+from cgan_dist.playground.visitors import Visitors
 
-MAX_BODY = 64 * 1024
-"""Bytes of a request. Those of the page have a few hundred, or a few thousand with many attributes."""
+MAX_PICTURE_BODY = 11 << 20
+"""Bytes of a request with a picture, as text; see `finder.MAX_BYTES`."""
+LARGE_AT_ONCE = 4
+"""Requests with a picture that are read at once; each is held in memory."""
 ANSWERS, FILE, ASK = "/gradio_api/queue/data", "/gradio_api/file=", "/gradio_api/queue/join"
 READS = re.compile(rf"/|/(theme\.css|favicon\.ico|manifest\.json|(static|assets)/[^?]+)|{ANSWERS}|{FILE}.+", re.DOTALL)
 """All that the page asks for. Gradio has some 60 routes more: uploads, a proxy, calls around the queue, monitoring."""
@@ -47,6 +51,7 @@ class Refusal(NamedTuple):
 
 ELSEWHERE = Refusal(403, "not part of the playground")
 FOREIGN = Refusal(403, "asked by a page of another origin")
+BUSY = Refusal(503, "others are sending pictures; try again in a moment")
 WHO = Refusal(401, "the playground has a password; it was printed where the server was started")
 
 
@@ -58,10 +63,21 @@ class Gate:
         files: the only folder that files are served from.
         inputs: how many values each event of the page takes, by its number.
         password: that a browser must give, with any name; null asks for none.
+        pictures: numbers of the events whose first value may be a picture, as text.
+        visitors: are told who listens for answers.
     """
 
-    def __init__(self, app: App, files: Path, inputs: Mapping[int, int], password: str | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        files: Path,
+        inputs: Mapping[int, int],
+        password: str | None = None,
+        pictures: Collection[int] = (),
+        visitors: Visitors | None = None,
+    ) -> None:
         self.app, self.files, self.inputs, self.password = app, files.resolve(), inputs, password
+        self.pictures, self.visitors, self.large = pictures, visitors or Visitors(), 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -69,7 +85,7 @@ class Gate:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
-        body = self._refusal(scope) or await _body(receive)
+        body = self._refusal(scope) or await self._body(scope["path"], receive)
         if scope["path"] == ASK and isinstance(body, bytes):
             body = self._question(body)
         if isinstance(body, Refusal):
@@ -84,7 +100,9 @@ class Gate:
                 message = {**message, "headers": [*message.get("headers", []), *_own_headers()]}
             await send(message)
 
-        await self.app(_plain(scope, len(body)), replay, with_headers)
+        listens = self.visitors.listening(scope["query_string"].decode()) if scope["path"] == ANSWERS else nullcontext()
+        with listens:
+            await self.app(_plain(scope, len(body)), replay, with_headers)
 
     def _refusal(self, scope: Message) -> Refusal | None:
         """Looks at all but the body."""
@@ -114,9 +132,28 @@ class Gate:
 
     def _question(self, body: bytes) -> bytes | Refusal:
         try:
-            return checked_question(body, self.inputs)
+            return checked_question(body, self.inputs, self.pictures)
         except UserError as error:
-            return Refusal(400, str(error))
+            return Refusal(413 if isinstance(error, TooLarge) else 400, str(error))
+
+    async def _body(self, path: str, receive: Receive) -> bytes | Refusal:
+        """All of a request's body; the rest of one that is too large is not read."""
+        most = MAX_PICTURE_BODY if path == ASK and self.pictures else MAX_BODY
+        body, is_large = bytearray(), False
+        try:
+            while True:
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > most:
+                    return Refusal(413, f"more than {most} bytes")
+                if len(body) > MAX_BODY and not is_large:
+                    if self.large >= LARGE_AT_ONCE:
+                        return BUSY
+                    is_large, self.large = True, self.large + 1
+                if not message.get("more_body", False):
+                    return bytes(body)
+        finally:
+            self.large -= is_large
 
 
 def _is_foreign(method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
@@ -145,18 +182,6 @@ def _plain(scope: Message, length: int) -> Message:
     if length:
         headers.append((b"content-length", str(length).encode()))
     return {**scope, "headers": headers, "query_string": scope["query_string"] if scope["path"] == ANSWERS else b""}
-
-
-async def _body(receive: Receive) -> bytes | Refusal:
-    """All of a request's body; the rest of one that is too large is not read."""
-    body: bytes = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            return Refusal(413, f"more than {MAX_BODY} bytes")
-        if not message.get("more_body", False):
-            return body
 
 
 def _own_headers() -> list[tuple[bytes, bytes]]:

@@ -45,25 +45,32 @@ class Pictures:
         self.studio, self.controls = studio, controls
 
     def one_label(self, *values: Any) -> Picture:
-        """Takes the label, then count, seed, truncation."""
+        """Takes the label, then count, seed, truncation, and how far to move along each direction."""
         return self.studio.one_label(values[: self.controls], *values[self.controls :])
 
     def every_label(self, *values: Any) -> Picture:
-        """Takes the label, then rows, seed, truncation."""
+        """Takes the label, then rows, seed, truncation, moves."""
         return self.studio.every_label(values[: self.controls], *values[self.controls :])
 
     def between(self, *values: Any) -> Picture:
-        """Takes both labels, then share, count, seed, truncation."""
+        """Takes both labels, then share, count, seed, truncation, moves."""
         one, other = values[: self.controls], values[self.controls : 2 * self.controls]
         return self.studio.between(one, other, *values[2 * self.controls :])
 
+    def edited(self, *values: Any) -> Picture | None:
+        """Takes the label, the z that this session has found, null if none, then moves."""
+        z = values[self.controls]
+        return None if z is None else self.studio.edited(values[: self.controls], z, *values[self.controls + 1 :])
 
-def with_files(draw: Callable[..., Picture], buttons: tuple[gr.DownloadButton, gr.DownloadButton]) -> Handler:
-    """Makes of a picture what the widgets take: the grid, and the paths that two buttons offer."""
+
+def with_files(draw: Callable[..., Picture | None], buttons: tuple[gr.DownloadButton, gr.DownloadButton]) -> Handler:
+    """Makes of a picture what the widgets take: the grid, and the paths that two buttons offer; of none, no change."""
 
     @told
-    def answer(*values: Any) -> tuple[str, str, str]:
+    def answer(*values: Any) -> tuple[Any, Any, Any]:
         picture = draw(*values)
+        if picture is None:
+            return gr.skip(), gr.skip(), gr.skip()
         paths = []
         for button, content, name in zip(buttons, (picture.png(), picture.npz()), (GRID_FILE, SET_FILE), strict=True):
             path = save_bytes_to_cache(content, name, button.GRADIO_CACHE)

@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 
 from cgan_dist.playground.controls import Choice, Control, Switches, controls_of
+from cgan_dist.playground.find_tab import FIND, find_tab
 from cgan_dist.playground.handlers import Handler, Pictures, with_files
 from cgan_dist.playground.results_tab import results_tab
-from cgan_dist.playground.studio import MAX_IMAGES, MAX_SEED, Picture
+from cgan_dist.playground.studio import MAX_IMAGES, MAX_SEED, REACH, Picture
 from cgan_dist.playground.subject import Subject
 from cgan_dist.playground.training_tab import training_tab
+from cgan_dist.playground.visitors import Visitors
 from cgan_dist.sampling.truncation import has_style
 
 WAITING = 16
@@ -40,8 +42,13 @@ class Page(gr.Blocks):
             raise gr.Error("A widget cannot have this value. Load the page again.", print_exception=False) from error
 
 
-def build_page(subject: Subject) -> Page:
-    """Lays out what fits the label space: no widgets for labels where there are none."""
+def build_page(subject: Subject, visitors: Visitors) -> Page:
+    """Lays out what fits the label space: no widgets for labels where there are none.
+
+    Args:
+        subject: that is shown.
+        visitors: of the page, as the gate before it sees them.
+    """
     controls = controls_of(subject.studio.space.schema)
     page = Page(title=f"{subject.name} - cgan-dist", analytics_enabled=False, delete_cache=(CLEAN_EVERY, KEEP_FILES))
     with page:
@@ -52,7 +59,7 @@ def build_page(subject: Subject) -> Page:
         )
         with gr.Tabs():
             with gr.Tab("Draw", id="draw"):
-                _draw_tab(page, subject, controls)
+                _draw_tab(page, subject, controls, visitors)
             if subject.progress is not None:
                 with gr.Tab("Training", id="training") as tab:
                     training_tab(tab, subject.progress)
@@ -69,7 +76,12 @@ def inputs_of(page: gr.Blocks) -> dict[int, int]:
     return {number: len(event.inputs) for number, event in page.fns.items() if event.fn is not None}
 
 
-def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control]) -> None:
+def taking_pictures(page: gr.Blocks) -> frozenset[int]:
+    """Numbers of the events whose first value is a picture, as text."""
+    return frozenset(number for number, event in page.fns.items() if event.api_name == FIND)
+
+
+def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control], visitors: Visitors) -> None:
     pictures = Pictures(subject.studio, len(controls))
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -87,13 +99,19 @@ def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control]) ->
                 info=f"Keeps {'the style near its mean' if styled else 'z near 0'}: clearer, less varied. 0 is off.",
                 elem_id="truncation",
             )
+            moves = _move_widgets(subject.studio.moves)
+        shared = [seed, truncation, *moves]
         with gr.Column(scale=3, min_width=480), gr.Tabs():
-            draws = [_one_tab(pictures, label, [seed, truncation])]
+            draw = _one_tab(pictures, label, shared)
             if controls:
-                draws.append(_every_tab(subject, pictures, label, [seed, truncation]))
-                draws.append(_between_tab(controls, pictures, label, [seed, truncation]))
-    dice.click(None, None, seed, js=DICE, api_visibility="private").then(**draws[0])
-    page.load(**draws[0])
+                _every_tab(subject, pictures, label, shared)
+                _between_tab(controls, pictures, label, shared)
+            if subject.finder is not None:
+                find_tab(subject.finder, visitors, pictures, label, seed, moves, _picture)
+    dice.click(None, None, seed, js=DICE, api_visibility="private").then(**draw)
+    for move in moves:
+        move.release(**draw)
+    page.load(**draw)
 
 
 def _one_tab(pictures: Pictures, label: list[Widget], shared: list[Widget]) -> dict[str, Any]:
@@ -104,7 +122,7 @@ def _one_tab(pictures: Pictures, label: list[Widget], shared: list[Widget]) -> d
         return _connected("sample", pictures.one_label, [*label, count, *shared], [press.click])
 
 
-def _every_tab(subject: Subject, pictures: Pictures, label: list[Widget], shared: list[Widget]) -> dict[str, Any]:
+def _every_tab(subject: Subject, pictures: Pictures, label: list[Widget], shared: list[Widget]) -> None:
     columns = len(subject.studio.variations([control.start for control in controls_of(_schema(subject))]).heads)
     most = MAX_IMAGES // columns
     with gr.Tab("Same z, every label", id="every") as tab:
@@ -114,12 +132,10 @@ def _every_tab(subject: Subject, pictures: Pictures, label: list[Widget], shared
                 1, max(2, most), value=min(START_ROWS, most), step=1, label="Rows", elem_id="rows", interactive=most > 1
             )
             press = gr.Button("Generate", variant="primary", elem_id="generate-every", min_width=120)
-        return _connected("every", pictures.every_label, [*label, rows, *shared], [press.click, tab.select])
+        _connected("every", pictures.every_label, [*label, rows, *shared], [press.click, tab.select])
 
 
-def _between_tab(
-    controls: Sequence[Control], pictures: Pictures, label: list[Widget], shared: list[Widget]
-) -> dict[str, Any]:
+def _between_tab(controls: Sequence[Control], pictures: Pictures, label: list[Widget], shared: list[Widget]) -> None:
     with gr.Tab("From A to B", id="between") as tab:
         gr.Markdown("A is the label on the left. Training never asked for what lies between two classes.")
         with gr.Row(elem_classes="request"):
@@ -129,13 +145,24 @@ def _between_tab(
             count = gr.Slider(1, MAX_IMAGES, value=START_COUNT, step=1, label="Images", elem_id="count-between")
             press = gr.Button("Generate", variant="primary", elem_id="generate-between", min_width=120)
         inputs = [*label, *other, share, count, *shared]
-        return _connected("between", pictures.between, inputs, [press.click, tab.select, share.input])
+        _connected("between", pictures.between, inputs, [press.click, tab.select, share.input])
 
 
 def _connected(
     name: str, draw: Callable[..., Picture], inputs: list[Widget], triggers: list[Callable[..., Any]]
 ) -> dict[str, Any]:
     """Adds the picture and its two downloads, and returns the arguments of an event that draws it."""
+    image, buttons = _picture(name)
+    handler: Handler = with_files(draw, buttons)
+    event = {"fn": handler, "inputs": inputs, "outputs": [image, *buttons], "concurrency_id": "draw"}
+    for number, trigger in enumerate(triggers):
+        shown = {"api_name": name} if not number else {"api_visibility": "private"}
+        trigger(**event, **shown, trigger_mode="always_last", show_progress="hidden")
+    return event | {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def _picture(name: str) -> tuple[Widget, tuple[gr.DownloadButton, gr.DownloadButton]]:
+    """A picture, and two buttons below it that offer its files."""
     image = gr.Image(
         label="Samples",
         show_label=False,
@@ -149,12 +176,18 @@ def _connected(
     with gr.Row():
         grid = gr.DownloadButton("Grid as PNG", size="sm", elem_id=f"png-{name}")
         arrays = gr.DownloadButton("Images and labels as NPZ", size="sm", elem_id=f"npz-{name}")
-    handler: Handler = with_files(draw, (grid, arrays))
-    event = {"fn": handler, "inputs": inputs, "outputs": [image, grid, arrays], "concurrency_id": "draw"}
-    for number, trigger in enumerate(triggers):
-        shown = {"api_name": name} if not number else {"api_visibility": "private"}
-        trigger(**event, **shown, trigger_mode="always_last", show_progress="hidden")
-    return event | {"api_visibility": "private", "show_progress": "hidden"}
+    return image, (grid, arrays)
+
+
+def _move_widgets(names: Sequence[str]) -> list[Widget]:
+    """A slider for each direction."""
+    if not names:
+        return []
+    with gr.Accordion("Directions in z", open=False, elem_id="directions"):
+        return [
+            gr.Slider(-REACH, REACH, value=0, step=0.25, label=name, elem_id=f"move-{number}")
+            for number, name in enumerate(names)
+        ]
 
 
 def _label_widgets(controls: Sequence[Control], name: str, prefix: str, last: bool = False) -> list[Widget]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cgan_dist.errors import UserError
 
 KEYS = {"data", "event_data", "fn_index", "trigger_id", "session_hash"}
 MAX_SESSION = 64
+MAX_BODY = 64 * 1024
+"""Bytes of a request without a picture. The page's have a few hundred, or a few thousand with many attributes."""
 
 
-def checked_question(body: bytes, inputs: Mapping[int, int]) -> bytes:
+class TooLarge(UserError):
+    """A request with more than one of its kind may have."""
+
+
+def checked_question(body: bytes, inputs: Mapping[int, int], pictures: Collection[int] = ()) -> bytes:
     """Reads a request to the queue, and writes it anew of what was read.
 
     No widget of the page holds an object. Gradio takes an object in `data` for a file, copies what its `path` names
@@ -21,13 +27,14 @@ def checked_question(body: bytes, inputs: Mapping[int, int]) -> bytes:
     Args:
         body: JSON.
         inputs: how many values each event of the page takes, by its number.
+        pictures: numbers of the events whose first value may be a picture, as text.
 
     Returns:
         JSON with the same values, so that nobody behind reads it otherwise; `event_data`, which the page does not use,
         is null.
 
     Raises:
-        UserError: if it is none that the page would send.
+        UserError: if it is none that the page would send; `TooLarge` if it is larger than any would be.
     """
     try:
         asked = json.loads(body)
@@ -40,6 +47,9 @@ def checked_question(body: bytes, inputs: Mapping[int, int]) -> bytes:
         raise UserError("fn_index: expected the number of an event of the page.")
     if not isinstance(data, list) or len(data) != inputs[event]:
         raise UserError(f"data: expected a list of {inputs[event]} values, one of each widget.")
+    has_picture = event in pictures and isinstance(data[0], str)
+    if len(body) - (len(data[0]) if has_picture else 0) > MAX_BODY:
+        raise TooLarge(f"more than {MAX_BODY} bytes")
     for value in data:
         if not all(_is_plain(part) for part in (value if isinstance(value, list) else [value])):
             raise UserError("data: expected numbers, texts and lists of them; no objects, and no files above all.")

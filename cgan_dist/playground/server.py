@@ -20,6 +20,7 @@ from cgan_dist.errors import UserError
 from cgan_dist.playground.gate import Gate
 from cgan_dist.playground.served_folder import served_folder
 from cgan_dist.playground.subject import Subject, open_subject
+from cgan_dist.playground.visitors import Visitors
 
 LOCAL = ("127.0.0.1", "localhost")
 PORTS_TRIED = 50
@@ -40,6 +41,7 @@ def serve(
     ready: Callable[[Subject, str | None], None],
     trust_code: bool = False,
     autoencoder: Path | None = None,
+    directions: Path | None = None,
 ) -> None:
     """Serves until it is interrupted.
 
@@ -51,6 +53,7 @@ def serve(
         ready: called once connections are accepted, with a password that was made for this server, null if none was.
         trust_code: import the plug-ins that a stranger's run or model names.
         autoencoder: folder of the one that decodes a run's latents; null takes the config's, of a trusted one.
+        directions: file of those to move z along; null takes the generator's own.
 
     Raises:
         UserError: if Gradio is not installed, the address cannot be listened on, there is no generator, or the password
@@ -59,7 +62,7 @@ def serve(
     check_installed()
     password = chosen_password(host)
     with listening(host, port) as listener, served_folder() as files:
-        subject = open_subject(path, device, trust_code, autoencoder)
+        subject = open_subject(path, device, trust_code, autoencoder, directions)
         app = build_app(subject, host, files, password)
         ready(subject, password if PASSWORD not in os.environ else None)
         _run(app, listener)
@@ -137,11 +140,19 @@ def build_app(subject: Subject, host: str, files: Path, password: str | None = N
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from cgan_dist.playground.page import build_page, inputs_of
+    from cgan_dist.playground.page import build_page, inputs_of, taking_pictures
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    page = build_page(subject)
-    app.add_middleware(Gate, files=files, inputs=inputs_of(page), password=password)
+    visitors = Visitors()
+    page = build_page(subject, visitors)
+    app.add_middleware(
+        Gate,
+        files=files,
+        inputs=inputs_of(page),
+        password=password,
+        pictures=taking_pictures(page),
+        visitors=visitors,
+    )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, host] if is_loopback(host) else ["*"])
     return gr.mount_gradio_app(
         app,

@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from cgan_dist.directions.found_directions import Directions
 from cgan_dist.errors import UserError
 from cgan_dist.grid import draw_grid
 from cgan_dist.labels import ClassLabels, Labels
 from cgan_dist.pictures.sliders import mixture
 from cgan_dist.playground.controls import label_of, number_within
 from cgan_dist.playground.variations import Variations, variations_of
+from cgan_dist.sampling.interpolation import along
 from cgan_dist.sampling.sampler import Sampler
 
 MAX_IMAGES = 64
 MAX_SEED = 2**31 - 1
+MAX_MOVES, REACH = 5, 3.0
+"""Directions that z can be moved along, and how far, in standard deviations of z."""
 COLUMNS = 8
 
 
@@ -57,23 +61,36 @@ class Studio:
     A truncation of 0 leaves z as it is. All methods raise UserError for a request that is out of bounds or not of this
     label space.
 
+    Every picture may move z along the first directions, by a value for each of them; without any z stays.
+
     Args:
         sampler: of the generator; its own seed and truncation are not used.
+        directions: in z, of which the first few can be moved along; null for none.
     """
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(self, sampler: Sampler, directions: Directions | None = None) -> None:
         self.sampler = sampler
         self.space = sampler.label_space
+        self.directions = None if directions is None else directions.first(MAX_MOVES)
         sampler.generator.eval()
 
-    def one_label(self, values: Sequence[object], count: object, seed: object, truncation: object) -> Picture:
+    @property
+    def moves(self) -> list[str]:
+        """Names of the directions, one for each value of a move."""
+        return [] if self.directions is None else self.directions.names
+
+    def one_label(
+        self, values: Sequence[object], count: object, seed: object, truncation: object, *moves: object
+    ) -> Picture:
         """Draws `count` z under one label, given by the values of its controls."""
         number, sampler = _count(count), self._sampler(seed, truncation)
         label = label_of(self.space.schema, values)
         labels = label.expand(number, *label.shape[1:]).contiguous()
-        return self._in_rows(sampler.images(sampler.latents(number, "fixed_z"), labels), labels)
+        return self._in_rows(sampler.images(self._z(sampler, number, moves), labels), labels)
 
-    def every_label(self, values: Sequence[object], rows: object, seed: object, truncation: object) -> Picture:
+    def every_label(
+        self, values: Sequence[object], rows: object, seed: object, truncation: object, *moves: object
+    ) -> Picture:
         """Draws `rows` z, each under every variation of a label: a column for each of them."""
         sampler, variations = self._sampler(seed, truncation), self.variations(values)
         number, columns = _count(rows), len(variations.heads)
@@ -82,9 +99,7 @@ class Studio:
                 f"rows: found {number} of {columns} labels, {number * columns} images; expected at most {MAX_IMAGES} "
                 f"images, so 1 to {MAX_IMAGES // columns} rows."
             )
-        cells = sampler.cells(variations.labels, number, "fixed")
-        labels = torch.cat([variations.labels] * number)
-        return self._picture(rearrange(cells, "r c h w k -> (r c) h w k"), labels, draw_grid(cells, variations.heads))
+        return self._under(sampler, variations, self._z(sampler, number, moves))
 
     def between(
         self,
@@ -94,6 +109,7 @@ class Studio:
         count: object,
         seed: object,
         truncation: object,
+        *moves: object,
     ) -> Picture:
         """Draws `count` z with a condition that lies `share`, 0 to 1, of the way from one label to another."""
         if not self.space.layout.width:
@@ -103,13 +119,42 @@ class Studio:
         start, end = (label_of(self.space.schema, values) for values in (one, other))
         condition = mixture(self.space, start, end, part)
         repeated = type(condition)(*(column.repeat(number, 1) for column in condition))
-        images = sampler.images_under(sampler.latents(number, "fixed_z"), repeated)
+        images = sampler.images_under(self._z(sampler, number, moves), repeated)
         nearest = end if part > 0.5 else start  # a mixture has no label of its own
         return self._in_rows(images, nearest.expand(number, *nearest.shape[1:]))
+
+    def edited(self, values: Sequence[object], z: Tensor, *moves: object) -> Picture:
+        """Draws a z that was found, (1, Z), under a label and beside it under every variation of that."""
+        sampler = copy.copy(self.sampler)
+        sampler.truncate(None)
+        own, others = label_of(self.space.schema, values), self.variations(values)
+        heads = [name or "now" for name in self.space.describe(own)]
+        if self.space.layout.width:
+            own, heads = torch.cat([own, others.labels[: MAX_IMAGES - 1]]), [*heads, *others.heads[: MAX_IMAGES - 1]]
+        return self._under(sampler, Variations(own, heads), self._moved(z, moves))
 
     def variations(self, values: Sequence[object]) -> Variations:
         """The columns of `every_label`."""
         return variations_of(self.space, label_of(self.space.schema, values), MAX_IMAGES)
+
+    def _under(self, sampler: Sampler, variations: Variations, z: Tensor) -> Picture:
+        """A row for each z, a column for each label."""
+        cells = sampler.cells(variations.labels, len(z), z)
+        labels = torch.cat([variations.labels] * len(z))
+        return self._picture(rearrange(cells, "r c h w k -> (r c) h w k"), labels, draw_grid(cells, variations.heads))
+
+    def _z(self, sampler: Sampler, count: int, moves: Sequence[object]) -> Tensor:
+        return self._moved(sampler.latents(count, "fixed_z"), moves)
+
+    def _moved(self, z: Tensor, moves: Sequence[object]) -> Tensor:
+        """(N, Z), moved along each direction by its value."""
+        if not moves:
+            return z
+        if len(moves) != len(self.moves):
+            raise UserError(f"directions: found {len(moves)} values; expected {len(self.moves)}, one for each.")
+        amounts = [number_within(name, move, -REACH, REACH) for name, move in zip(self.moves, moves, strict=True)]
+        assert self.directions is not None, "there are moves"
+        return along(z, torch.tensor(amounts, dtype=torch.float32) @ self.directions.vectors, 1.0, self.sampler.latent)
 
     def _sampler(self, seed: object, truncation: object) -> Sampler:
         """One for this request alone: requests must not see each other's seeds."""

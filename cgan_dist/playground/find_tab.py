@@ -1,0 +1,145 @@
+"""The tab of the page where a picture is dropped, found, and drawn under other labels."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from cgan_dist.errors import UserError
+from cgan_dist.labels import LabelSchema
+from cgan_dist.playground.controls import label_of, values_of
+from cgan_dist.playground.finder import MAX_BYTES, Finder
+from cgan_dist.playground.handlers import Pictures, with_files
+from cgan_dist.playground.visitors import Visitors
+
+FIND = "find"
+"""Name of the event whose first value is a picture."""
+KEEP_SECONDS = 3600
+"""How long the z that was found stays in the session; the picture is never kept."""
+ZONE = """<label class="drop"><input type="file" accept="image/*" hidden>
+<span>Drop a picture here, or click to choose one</span><span class="said" role="status"></span></label>"""
+SCRIPT = """
+const say = (text) => { element.querySelector('.said').textContent = text; };
+const take = (file) => {
+  if (!file) return;
+  if (file.size > MOST) { say(`${file.name}: larger than ${MOST >> 20} MiB; choose a smaller file.`); return; }
+  say('');
+  const reader = new FileReader();
+  reader.onload = () => { props.value = reader.result; trigger('upload'); };
+  reader.onerror = () => say(`${file.name}: cannot be read.`);
+  reader.readAsDataURL(file);
+};
+element.addEventListener('change', (event) => { take(event.target.files[0]); event.target.value = ''; });
+element.addEventListener('dragover', (event) => event.preventDefault());
+element.addEventListener('drop', (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
+""".replace("MOST", str(MAX_BYTES))
+
+
+def find_tab(
+    finder: Finder,
+    visitors: Visitors,
+    pictures: Pictures,
+    label: Sequence[Any],
+    seed: Any,
+    moves: Sequence[Any],
+    picture_of: Callable[[str], tuple[Any, tuple[gr.DownloadButton, gr.DownloadButton]]],
+) -> None:
+    """Adds the tab; once something is found, the widgets for a label and for directions draw it anew.
+
+    Args:
+        finder: that searches.
+        visitors: of the page.
+        pictures: that draws.
+        label: the widgets of a label; set to the one that was found.
+        seed: the widget of the seed.
+        moves: the widgets of directions.
+        picture_of: makes the widgets of a picture and its files, by a name.
+    """
+    with gr.Tab("Your picture", id="find"):
+        gr.Markdown(
+            "The nearest image of the generator is searched. Then turn the label on the left, or the directions: z "
+            "stays. The picture is read, and not kept."
+        )
+        zone = gr.HTML("", html_template=ZONE, js_on_load=SCRIPT, elem_id="drop")
+        known = gr.Checkbox(
+            label="It is of the label on the left",
+            info="Else labels are tried too.",
+            visible=bool(label),
+            elem_id="known",
+        )
+        comparison = gr.Image(
+            label="Found",
+            show_label=False,
+            format="png",
+            interactive=False,
+            buttons=[],
+            height=140,
+            elem_id="picture-found",
+            elem_classes="picture",
+        )
+        text = gr.HTML(elem_id="found-text")
+        kept = gr.State(time_to_live=KEEP_SECONDS)
+        image, buttons = picture_of("edit")
+    finding = Finding(finder, visitors, pictures.studio.space.schema)
+    edit: dict[str, Any] = {
+        "fn": with_files(pictures.edited, buttons),
+        "inputs": [*label, kept, *moves],
+        "outputs": [image, *buttons],
+        "concurrency_id": "draw",
+        "trigger_mode": "always_last",
+        "show_progress": "hidden",
+    }
+    zone.upload(
+        finding.find,
+        [zone, seed, known, *label],
+        [comparison, text, kept, *label],
+        api_name=FIND,
+        concurrency_id=FIND,
+        trigger_mode="once",
+        show_progress_on=[comparison],
+    ).then(**edit, api_name="edit")
+    for trigger in (*(widget.input for widget in label), *(widget.release for widget in moves)):
+        trigger(**edit, api_visibility="private")
+
+
+class Finding:
+    """Answers with what was found, or with a sentence that says why nothing was.
+
+    Args:
+        finder: that searches.
+        visitors: of the page.
+        schema: of the labels.
+    """
+
+    def __init__(self, finder: Finder, visitors: Visitors, schema: LabelSchema) -> None:
+        self.finder, self.visitors, self.schema = finder, visitors, schema
+
+    def find(
+        self,
+        content: Any,
+        seed: Any,
+        known: Any,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio tells it from a value by its default
+        *label: Any,
+    ) -> tuple[Any, ...]:
+        """Takes the picture as text, the seed, whether the label is known, and the label.
+
+        Returns:
+            The comparison, a sentence, z and the label that was found; of no find the sentence alone.
+        """
+        is_here = self.visitors.watched(f"session_hash={request.session_hash}")
+
+        def on_step(done: int, total: int) -> bool:
+            progress(done / total, desc="searching")
+            return is_here()
+
+        try:
+            own = label_of(self.schema, label) if known is True else None
+            found = self.finder.find(content, seed, on_step, own)
+        except UserError as error:
+            return gr.skip(), f"<p class='said'>{html.escape(str(error))}</p>", *(gr.skip() for _ in (0, *label))
+        return found.comparison, f"<p>{html.escape(found.text)}</p>", found.z, *values_of(self.schema, found.label)

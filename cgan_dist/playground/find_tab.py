@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ import gradio as gr
 from cgan_dist.errors import UserError
 from cgan_dist.labels import LabelSchema
 from cgan_dist.playground.controls import label_of, values_of
-from cgan_dist.playground.finder import MAX_BYTES, Finder
+from cgan_dist.playground.finder import MAX_BYTES, Finder, Located
 from cgan_dist.playground.handlers import Pictures, with_files
 from cgan_dist.playground.visitors import Visitors
 
@@ -47,7 +49,7 @@ def find_tab(
     moves: Sequence[Any],
     picture_of: Callable[[str], tuple[Any, tuple[gr.DownloadButton, gr.DownloadButton]]],
 ) -> None:
-    """Adds the tab; once something is found, the widgets for a label and for directions draw it anew.
+    """Adds the tab; once something is found, it can be drawn under another label, or moved along directions.
 
     Args:
         finder: that searches.
@@ -58,10 +60,10 @@ def find_tab(
         moves: the widgets of directions.
         picture_of: makes the widgets of a picture and its files, by a name.
     """
-    with gr.Tab("Your picture", id="find"):
+    with gr.Tab("Your picture", id="find") as tab:
         gr.Markdown(
-            "The nearest image of the generator is searched. Then turn the label on the left, or the directions: z "
-            "stays. The picture is read, and not kept."
+            "The nearest image of the generator is searched. Then turn the label on the left, or the directions, and "
+            "draw: z stays. The picture is read, and not kept."
         )
         zone = gr.HTML("", html_template=ZONE, js_on_load=SCRIPT, elem_id="drop")
         known = gr.Checkbox(
@@ -70,17 +72,9 @@ def find_tab(
             visible=bool(label),
             elem_id="known",
         )
-        comparison = gr.Image(
-            label="Found",
-            show_label=False,
-            format="png",
-            interactive=False,
-            buttons=[],
-            height=140,
-            elem_id="picture-found",
-            elem_classes="picture",
-        )
-        text = gr.HTML(elem_id="found-text")
+        with gr.Row(elem_classes="request"):
+            shown = gr.HTML(elem_id="found", min_height=160)
+            press = gr.Button("Draw", variant="primary", elem_id="generate-edit", min_width=120)
         kept = gr.State(time_to_live=KEEP_SECONDS)
         image, buttons = picture_of("edit")
     finding = Finding(finder, visitors, pictures.studio.space.schema)
@@ -95,13 +89,13 @@ def find_tab(
     zone.upload(
         finding.find,
         [zone, seed, known, *label],
-        [comparison, text, kept, *label],
+        [shown, kept, *label],
         api_name=FIND,
         concurrency_id=FIND,
         trigger_mode="once",
-        show_progress_on=[comparison],
+        show_progress_on=[shown],
     ).then(**edit, api_name="edit")
-    for trigger in (*(widget.input for widget in label), *(widget.release for widget in moves)):
+    for trigger in (press.click, tab.select):
         trigger(**edit, api_visibility="private")
 
 
@@ -129,7 +123,7 @@ class Finding:
         """Takes the picture as text, the seed, whether the label is known, and the label.
 
         Returns:
-            The comparison, a sentence, z and the label that was found; of no find the sentence alone.
+            What to show, z and the label that were found; or a sentence alone.
         """
         is_here = self.visitors.watched(f"session_hash={request.session_hash}")
 
@@ -141,5 +135,15 @@ class Finding:
             own = label_of(self.schema, label) if known is True else None
             found = self.finder.find(content, seed, on_step, own)
         except UserError as error:
-            return gr.skip(), f"<p class='said'>{html.escape(str(error))}</p>", *(gr.skip() for _ in (0, *label))
-        return found.comparison, f"<p>{html.escape(found.text)}</p>", found.z, *values_of(self.schema, found.label)
+            return f"<p class='said'>{html.escape(str(error))}</p>", *(gr.skip() for _ in (0, *label))
+        return _shown(found), found.z, *values_of(self.schema, found.label)
+
+
+def _shown(found: Located) -> str:
+    """The picture beside its image, within the page: a file would lie in the served folder for an hour."""
+    buffer = io.BytesIO()
+    found.comparison.save(buffer, format="PNG")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f"<img src='data:image/png;base64,{encoded}' alt='yours beside what was found'><p>{html.escape(found.text)}</p>"
+    )

@@ -99,7 +99,7 @@ class Finder:
         channels, height, width = self.shape
         fit = Fitting(size=(width, height), channels=1 if channels == 1 else 3)
         pixels: NDArray[np.uint8] = fit(decode_picture(file, WHERE))
-        return rearrange(torch.from_numpy(np.ascontiguousarray(pixels)), "h w c -> 1 c h w")
+        return rearrange(torch.from_numpy(np.array(pixels)), "h w c -> 1 c h w")
 
 
 def file_of(content: object) -> bytes:

@@ -110,7 +110,7 @@ def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control], vi
                 find_tab(subject.finder, visitors, pictures, label, seed, moves, _picture)
     dice.click(None, None, seed, js=DICE, api_visibility="private").then(**draw)
     for move in moves:
-        move.release(**draw)
+        move.input(**draw, trigger_mode="always_last")
     page.load(**draw)
 
 

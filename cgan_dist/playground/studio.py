@@ -127,9 +127,10 @@ class Studio:
         """Draws a z that was found, (1, Z), under a label and beside it under every variation of that."""
         sampler = copy.copy(self.sampler)
         sampler.truncate(None)
-        own, others = label_of(self.space.schema, values), self.variations(values)
+        own = label_of(self.space.schema, values)
         heads = [name or "now" for name in self.space.describe(own)]
         if self.space.layout.width:
+            others = self.variations(values)
             own, heads = torch.cat([own, others.labels[: MAX_IMAGES - 1]]), [*heads, *others.heads[: MAX_IMAGES - 1]]
         return self._under(sampler, Variations(own, heads), self._moved(z, moves))
 

@@ -22,6 +22,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from einops import rearrange
+from PIL import Image
 
 from cgan_dist.cli import main
 from cgan_dist.conditioning.spaces import LABEL_SPACES
@@ -57,6 +58,8 @@ WIDGETS = {
 MARKUP = """<img src=x onerror="window.hit=1"><script>window.hit=1</script>'>"""
 LINK = "**bold** [link](javascript:window.hit=1) {{hit}} $x$"
 START_SECONDS = 300
+STILL = [0] * 5
+"""No step along any direction."""
 
 
 class Served(NamedTuple):
@@ -215,6 +218,74 @@ def test_the_slider_leads_from_one_label_to_the_other(page: Page, classifier: tu
     assert found[1].count("flat") >= 30
 
 
+def drop(page: Page, path: Path) -> None:
+    """Gives a file to the tab, and waits until it is answered."""
+    page.locator("#drop input[type=file]").set_input_files(path)
+
+
+@pytest.mark.browser
+def test_a_picture_that_is_dropped_is_found_and_drawn_under_other_labels(
+    page: Page, classifier: tuple[Classifier, list[str]], tmp_path: Path
+) -> None:
+    images = pixels_of(striped_images(30, seed=7))
+    (number,) = [number for number, name in enumerate(read(classifier, images)) if name == "columns"][:1]
+    Image.fromarray(images[number, :, :, 0]).resize((160, 160), Image.Resampling.NEAREST).save(tmp_path / "own.png")
+    choose(page, "label-0", "columns")
+    page.get_by_role("tab", name="Your picture").click()
+    page.locator("#known input").check()
+    drop(page, tmp_path / "own.png")
+    page.wait_for_selector("#found img")
+    page.wait_for_selector("#picture-edit img")
+    assert "of the distance of random samples" in page.locator("#found").inner_text()
+    found = offered(page, "edit")
+    assert found["labels"].tolist() == [1, 0, 1, 2]
+    assert read(classifier, found["images"][:1]) == ["columns"]
+    assert np.array_equal(found["images"][0], found["images"][2])
+    before = shown(page, "edit")
+    choose(page, "label-0", "flat")
+    page.locator("#generate-edit").click()
+    before = wait_for_another(page, "edit", before)
+    edited = offered(page, "edit")
+    assert edited["labels"].tolist() == [2, 0, 1, 2]
+    assert np.array_equal(edited["images"][1:], found["images"][1:])  # the same z
+    assert read(classifier, edited["images"][:1]) == ["flat"]
+    page.locator("#directions button").first.click()
+    page.locator("#move-0 input[type=range]").press("End")
+    page.locator("#generate-edit").click()
+    wait_for_another(page, "edit", before)
+    assert not np.array_equal(offered(page, "edit")["images"], edited["images"])
+
+
+@pytest.mark.browser
+def test_a_search_ends_when_its_visitor_leaves() -> None:
+    script = [sys.executable, "-m", "tests.integration.leaving_page"]
+    found = json.loads(subprocess.run(script, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert found["begun"]
+    assert found["was_searching"]  # and would be for an hour
+    assert found["ended"]
+
+
+@pytest.mark.browser
+def test_what_is_dropped_and_is_no_picture_gets_a_sentence(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Your picture").click()
+    (tmp_path / "text.png").write_text(MARKUP)
+    Image.new("L", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    (tmp_path / "huge.png").write_bytes(bytes(100 << 20))
+    for name, place, said in (
+        ("text.png", "#found .said", "not a picture"),
+        ("bomb.png", "#found .said", "megapixels"),
+        ("huge.png", "#drop .said", "huge.png: larger than 8 MiB"),
+    ):
+        drop(page, tmp_path / name)
+        page.locator(place).get_by_text(said).wait_for()
+    assert not page.locator("#picture-edit img").count()
+    assert not page.evaluate("window.hit")
+    page.get_by_role("tab", name="One label").click()
+    before = shown(page, "sample")
+    page.locator("#dice").click()
+    wait_for_another(page, "sample", before)  # it goes on
+
+
 @pytest.mark.browser
 def test_every_label_space_has_widgets_of_its_own() -> None:
     script = [sys.executable, "-m", "tests.integration.playground_pages"]
@@ -345,15 +416,16 @@ def test_gradio_itself_copies_no_file_of_the_machine() -> None:
 
 @pytest.mark.browser
 def test_the_api_refuses_what_is_over_the_bounds(served: Served) -> None:
-    assert '"success":true' in answers(served.url, "sample", ["rows", 64, 0, 0])
+    assert '"success":true' in answers(served.url, "sample", ["rows", 64, 0, 0, *STILL])
     for values in (["rows", 65, 0, 0], ["rows", 10**6, 0, 0], ["rows", -1, 0, 0], ["roes", 4, 0, 0]):
-        text = answers(served.url, "sample", values)
+        text = answers(served.url, "sample", [*values, *STILL])
         assert '"success":false' in text
         assert '"success":true' not in text
-    assert '"success":false' in answers(served.url, "every", ["rows", 22, 0, 0])
+    assert '"success":false' in answers(served.url, "every", ["rows", 22, 0, 0, *STILL])
     assert '"success":false' in answers(served.url, "grid", ["../../secret", 0])
     assert '"success":false' in answers(served.url, "curves", [["../config.yaml"]])
-    assert asked(f"{served.url}/gradio_api/queue/join", b"x" * 70_000)[0] == 413
+    assert '"success":false' in answers(served.url, "sample", ["rows", 4, 0, 0, 3.5, 0, 0, 0, 0])
+    assert asked(f"{served.url}/gradio_api/queue/join", b"x" * (12 << 20))[0] == 413
 
 
 @pytest.mark.browser

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cgan_dist.errors import UserError
-from cgan_dist.playground.gate import ASK, HEADERS, MAX_BODY, Gate
-from cgan_dist.playground.question import checked_question
+from cgan_dist.playground.gate import ANSWERS, ASK, HEADERS, LARGE_AT_ONCE, MAX_PICTURE_BODY, Gate
+from cgan_dist.playground.question import MAX_BODY, checked_question
+from cgan_dist.playground.visitors import Visitors
 
 QUESTION = {"data": ["ant", ["hat"], 1.5, None], "fn_index": 2, "trigger_id": 3, "session_hash": "ab12"}
 PASSWORD = "sesame, sesame"
@@ -25,6 +26,7 @@ def ask(
     kind: str = "http",
     files: Path = Path("/nonexistent"),
     password: str | None = None,
+    gate: dict[str, Any] | None = None,
     **headers: str,
 ) -> tuple[Any, list[Any]]:
     """The first message of the answer, and what came through to the application: (scope, body)."""
@@ -49,7 +51,7 @@ def ask(
     }
     raw = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
     scope = {"type": kind, "method": method, "path": path, "query_string": query.encode(), "headers": raw}
-    asyncio.run(Gate(app, files, {2: 4}, password)(scope, receive, send))
+    asyncio.run(Gate(app, files, {2: 4}, password, **(gate or {}))(scope, receive, send))
     return sent[0], seen
 
 
@@ -117,6 +119,106 @@ def test_the_gate_counts_the_body_itself() -> None:
     answer, seen = ask("POST", ASK, [half, half, b"x"])
     assert answer["status"] == 413
     assert seen == []
+
+
+def test_a_picture_comes_as_text_where_one_is_asked_for() -> None:
+    picture = "A" * (MAX_BODY + 10_000)
+    question = QUESTION | {"data": [picture, 0, False, "ant"]}
+    body = json.dumps(question).encode()
+    parts = [body[:MAX_BODY], body[MAX_BODY:]]
+    answer, [(_, came)] = ask("POST", ASK, [*parts], gate={"pictures": {2}})
+    assert answer["status"] == 200
+    assert json.loads(came)["data"][0] == picture
+    for pictures in (set(), {3}):
+        answer, seen = ask("POST", ASK, [*parts], gate={"pictures": pictures})
+        assert (answer["status"], seen) == (413, [])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["A", "A" * (MAX_BODY + 1), False, "ant"],
+        [["A" * (MAX_BODY + 1)], 0, False, "ant"],
+        [None, 0, False, ["A"] * MAX_BODY],
+        ["é" * MAX_BODY, 0, False, "ant"],
+    ],
+)
+def test_nothing_but_the_picture_may_be_large(data: list[Any]) -> None:
+    answer, seen = ask("POST", ASK, [json.dumps(QUESTION | {"data": data}).encode()], gate={"pictures": {2}})
+    assert (answer["status"], seen) == (413, [])
+
+
+def test_a_picture_beyond_the_bound_is_not_read_to_its_end() -> None:
+    parts = [b"A" * (1 << 20) for _ in range(100)]
+    left = list(parts)
+    answer, seen = ask("POST", ASK, left, gate={"pictures": {2}})
+    assert (answer["status"], seen) == (413, [])
+    assert len(left) >= 100 - (MAX_PICTURE_BODY >> 20) - 2
+    answer, seen = ask("POST", "/gradio_api/upload", [*parts], gate={"pictures": {2}})
+    assert (answer["status"], seen) == (403, [])
+
+
+def test_few_pictures_are_read_at_once_and_none_is_counted_for_ever() -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    gate = Gate(app, Path("/nonexistent"), {2: 4}, pictures={2})
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": ASK, "query_string": b"", "headers": headers}
+
+    async def one(wait: asyncio.Event) -> None:
+        async def receive() -> Any:
+            if not gate.large:
+                return {"body": b" " * (MAX_BODY + 1), "more_body": True}
+            await wait.wait()
+            return {"body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("status"))
+
+        await gate(scope, receive, send)
+
+    async def several() -> None:
+        wait = asyncio.Event()
+        first = asyncio.ensure_future(one(wait))
+        await asyncio.sleep(0)
+        gate.large += LARGE_AT_ONCE - 1
+
+        async def large() -> Any:
+            return {"body": b" " * (MAX_BODY + 1), "more_body": True}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("status"))
+
+        await gate(scope, large, send)
+        assert 503 in sent
+        gate.large -= LARGE_AT_ONCE - 1
+        wait.set()
+        await first
+        assert gate.large == 0
+
+    asyncio.run(several())
+
+
+def test_who_listens_is_a_visitor_until_the_answers_end() -> None:
+    visitors, seen = Visitors(), list[dict[str, int]]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(visitors._streams))
+        raise ConnectionError
+
+    async def receive() -> Any:
+        return {"body": b"", "more_body": False}
+
+    gate = Gate(app, Path("/nonexistent"), {}, visitors=visitors)
+    headers = [(b"host", b"127.0.0.1")]
+    scope = {"type": "http", "method": "GET", "path": ANSWERS, "query_string": b"session_hash=ab", "headers": headers}
+    with pytest.raises(ConnectionError):
+        asyncio.run(gate(scope, receive, receive))  # type: ignore[arg-type]
+    assert seen == [{"session_hash=ab": 1}]
+    assert dict(visitors._streams) == {}
 
 
 def test_a_question_comes_through_as_it_was_read() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cgan_dist.directions.directions_file import DirectionFacts, write_directions
+from cgan_dist.directions.factorization import factorized, first_layers
+from cgan_dist.directions.found_directions import Directions
 from cgan_dist.errors import UserError
 from cgan_dist.playground import server
 from cgan_dist.playground.server import PASSWORD, chosen_password, is_loopback, listening
@@ -68,6 +71,30 @@ def test_a_model_folder_draws_and_has_no_progress(tmp_path: Path) -> None:
     subject = open_subject(tmp_path / "ants", torch.device("cpu"))
     assert (subject.name, subject.progress) == ("ants", None)
     assert subject.studio.one_label(["bee"], 3, 0, 0).images.shape == (3, 13, 14, 1)
+
+
+def test_directions_are_those_of_the_weights_or_of_a_file(tmp_path: Path) -> None:
+    generator = generator_of()
+    generator.save_pretrained(tmp_path / "ants")
+    subject = open_subject(tmp_path / "ants", torch.device("cpu"))
+    own = factorized(first_layers(generator), 5)
+    assert subject.studio.moves == own.names
+    assert subject.studio.directions is not None
+    assert torch.equal(subject.studio.directions.vectors, own.vectors)
+    assert subject.finder is not None
+    assert subject.finder.shape == (1, 13, 14)
+
+    facts = DirectionFacts(
+        names=["more wings"], checkpoint="x", checkpoint_sha256="ab" * 32, images_seen=1, latent="normal", latent_dim=6,
+        made_with={},
+    )  # fmt: skip
+    file = tmp_path / "directions.safetensors"
+    given = Directions(names=["more wings"], vectors=torch.eye(6)[:1], strengths=torch.ones(1))
+    write_directions(given, facts, file)
+    assert open_subject(tmp_path / "ants", torch.device("cpu"), directions=file).studio.moves == ["more wings"]
+    write_directions(given, facts.model_copy(update={"latent": "uniform"}), file)
+    with pytest.raises(UserError, match=f"^--directions {file}: its directions have 6 entries, of uniform z"):
+        open_subject(tmp_path / "ants", torch.device("cpu"), directions=file)
 
 
 def test_what_is_no_generator_is_told(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from cgan_dist.conditioning.spaces import LABEL_SPACES
+from cgan_dist.directions.found_directions import Directions
 from cgan_dist.errors import UserError
 from cgan_dist.labels import ClassLabels
-from cgan_dist.playground.controls import Choice, Span, Switches, controls_of, label_of
+from cgan_dist.playground.controls import Choice, Span, Switches, controls_of, label_of, values_of
 from cgan_dist.playground.studio import MAX_IMAGES, Studio
 from cgan_dist.playground.variations import variations_of
 from tests.unit.generator_samples import SCHEMAS, generator_of
@@ -72,6 +73,67 @@ def test_the_kinds_of_controls() -> None:
     product = controls_of(SCHEMAS["product"])
     assert [type(control) for control in product] == [Choice, Switches, Span, Span]
     assert product[2].start == 180.0
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_a_label_sets_the_controls_that_make_it(kind: str) -> None:
+    assert values_of(SCHEMAS[kind], label_of(SCHEMAS[kind], VALUES[kind])) == VALUES[kind]
+
+
+def moving(kind: str = "classes") -> Studio:
+    """The painter shows the first entry of z, half as far, in the corner; direction 0 is that entry."""
+    vectors = torch.eye(5)
+    return Studio(
+        sampler_of(kind, latent="uniform"),
+        Directions(
+            names=[f"d{number}" for number in range(7)],
+            vectors=torch.cat([vectors, vectors[:2]]),
+            strengths=torch.ones(7),
+        ),
+    )
+
+
+def test_z_moves_along_the_first_directions_in_every_picture() -> None:
+    studio, still = moving(), [0, 0, 0, 0, 0]
+    assert studio.moves == ["d0", "d1", "d2", "d3", "d4"]
+    own = studio.one_label(["3"], 8, 0, 0).images
+    assert np.array_equal(studio.one_label(["3"], 8, 0, 0, *still).images, own)
+    far = studio.one_label(["3"], 8, 0, 0, 3, 0, 0, 0, 0).images
+    assert (far[:, 0, 0, 0] == 128).all()  # at the side of the cube, where z is 1
+    assert np.array_equal(far[:, 1:], own[:, 1:])
+    assert np.array_equal(studio.one_label(["3"], 8, 0, 0, 0, 3, 0, 0, 0).images, own)  # not painted
+    assert (studio.every_label(["3"], 2, 0, 0, 3, 0, 0, 0, 0).images[:, 0, 0, 0] == 128).all()
+    assert (studio.between(["3"], ["5"], 0.5, 4, 0, 0, 3, 0, 0, 0, 0).images[:, 0, 0, 0] == 128).all()
+
+
+@pytest.mark.parametrize(
+    "moves", [[1], [0] * 6, [0, 0, 0, 0, 3.1], [0, 0, 0, 0, None], ["1", 0, 0, 0, 0], [math.nan] * 5]
+)
+def test_moves_that_are_none_are_refused(moves: list[object]) -> None:
+    with pytest.raises(UserError, match="found"):
+        moving().one_label(["3"], 4, 0, 0, *moves)
+    with pytest.raises(UserError, match="found"):
+        Studio(sampler_of("classes")).one_label(["3"], 4, 0, 0, 1.0)
+
+
+def test_a_found_z_is_drawn_under_the_label_and_under_all_others() -> None:
+    studio, z = moving(), torch.tensor([[-0.5, 0.1, 0.2, 0.3, 0.4]])
+    picture = studio.edited(["3"], z)
+    assert picture.labels.tolist() == [3, *range(10)]
+    expected = studio.sampler.images(z.expand(11, -1), torch.tensor([3, *range(10)]))
+    assert np.array_equal(picture.images, expected.permute(0, 2, 3, 1).numpy())
+    assert (studio.edited(["3"], z, 3, 0, 0, 0, 0).images[:, 0, 0, 0] == 128).all()
+    assert len(Studio(sampler_of("none")).edited([], z).images) == 1
+
+
+def test_the_row_of_a_found_z_is_bounded() -> None:
+    many = ClassLabels(names=[str(number) for number in range(1_000)])
+    sampler = sampler_of("classes")
+    sampler.label_space = LABEL_SPACES.build("auto", "", {}, schema=many)
+    sampler.generator.shades = torch.zeros(1_000)  # type: ignore[assignment]
+    picture = Studio(sampler).edited(["7"], torch.zeros(1, 5))
+    assert len(picture.images) == MAX_IMAGES
+    assert picture.labels[:3].tolist() == [7, 7, 8]
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)

@@ -60,7 +60,7 @@ def find_tab(
         moves: the widgets of directions.
         picture_of: makes the widgets of a picture and its files, by a name.
     """
-    with gr.Tab("Your picture", id="find") as tab:
+    with gr.Tab("Your picture", id="find"):
         gr.Markdown(
             "The nearest image of the generator is searched. Then turn the label on the left, or the directions, and "
             "draw: z stays. The picture is read, and not kept."
@@ -95,8 +95,7 @@ def find_tab(
         trigger_mode="once",
         show_progress_on=[shown],
     ).then(**edit, api_name="edit")
-    for trigger in (press.click, tab.select):
-        trigger(**edit, api_visibility="private")
+    press.click(**edit, api_visibility="private")
 
 
 class Finding:

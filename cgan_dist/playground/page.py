@@ -109,8 +109,6 @@ def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control], vi
             if subject.finder is not None:
                 find_tab(subject.finder, visitors, pictures, label, seed, moves, _picture)
     dice.click(None, None, seed, js=DICE, api_visibility="private").then(**draw)
-    for move in moves:
-        move.input(**draw, trigger_mode="always_last")
     page.load(**draw)
 
 

@@ -57,7 +57,7 @@ def main() -> None:
     """Asks, leaves, and tells."""
     finder.PLAN, finder.MAX_SECONDS = Plan(steps=10_000, screen_steps=10_000, starts=8), 3600.0
     sampler = generator_of().sampler()
-    subject = Subject("ants", "A generator", Studio(sampler), None, Noted(sampler, (1, 13, 14)))
+    subject = Subject("ants", "A generator", Studio(sampler), None, None, Noted(sampler, (1, 13, 14)))
     buffer = io.BytesIO()
     Image.new("L", (14, 13)).save(buffer, "PNG")
     picture = base64.b64encode(buffer.getvalue()).decode()

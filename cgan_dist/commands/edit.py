@@ -101,7 +101,7 @@ def _drawing(file: FoundFile, path: Path, run: Path | None, autoencoder: Path | 
             f"{path}: found in {facts.checkpoint or 'a generator without a name'}, which is not there any more, or is "
             "another one now. Say with --run which generator is to draw."
         )
-    file.check_z(asked.sampler, str(path))
+    file.facts.check_z(asked.sampler, str(path))
     file.check_labels(asked.sampler, str(path))
     return asked
 

@@ -79,7 +79,7 @@ def found_z(asked: Drawing, path: Path, columns: int, **given: object) -> Tensor
                 f"--{name}: found {value}, but with --z {path} the z are those that were found; leave it out."
             )
     file = read_found(path)
-    file.check_z(asked.sampler, f"--z {path}")
+    file.facts.check_z(asked.sampler, f"--z {path}")
     GRID_PICTURES.check(len(file) * columns, f"--z {path}")
     warn_of_others(asked, file.facts.checkpoint_sha256, file.facts.checkpoint, path)
     return file.z

@@ -87,7 +87,7 @@ def _directions(sampler: Sampler, file: Path | None) -> Directions | None:
     """Those of a file, or of the weights; null for a plug-in that has no such weights."""
     if file is not None:
         found, facts = read_directions_file(file)
-        facts.check_fits(sampler, f"--directions {file}")
+        facts.check_z(sampler, f"--directions {file}")
         return found
     try:
         return factorized(first_layers(sampler.generator), MAX_MOVES)

@@ -19,7 +19,8 @@ from PIL import Image
 from safetensors.torch import load, save
 
 from cgan_dist.checkpoints.writer import write_folder
-from cgan_dist.inversion.found_file import HEADER, FoundFacts, FoundFile
+from cgan_dist.files.described import HEADER
+from cgan_dist.inversion.found_file import FoundFacts, FoundFile
 from cgan_dist.inversion.inverter import Found
 from tests.hostile.mutations import (
     PAYLOAD,

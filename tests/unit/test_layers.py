@@ -20,7 +20,8 @@ LAYERS = [
     ["models", "losses", "data", "runs"],
     ["conditioning", "augment", "trackers", "checkpoints", "resilience"],
     ["config", "labels", "latents", "randomness", "distributed", "grid"],
-    ["bounds", "files"],
+    ["files"],
+    ["bounds"],
     ["errors", "fonts"],
 ]
 """Read it downwards: whoever stands above may import whoever stands below."""

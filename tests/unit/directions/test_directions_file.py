@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cgan_dist.directions.directions_file import HEADER, DirectionFacts, read_directions_file, write_directions
+from cgan_dist.directions.directions_file import DirectionFacts, read_directions_file, write_directions
 from cgan_dist.directions.factorization import factorized
 from cgan_dist.directions.found_directions import Directions
 from cgan_dist.errors import UserError
+from cgan_dist.files.described import HEADER
 from tests.unit.samplers import sampler_of
 
 MATRIX = torch.randn(9, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -50,9 +51,9 @@ def test_what_was_written_is_read(path: Path) -> None:
 
 
 def test_directions_of_other_z_are_refused() -> None:
-    FACTS.check_fits(sampler_of("classes"), "--directions x")
-    with pytest.raises(UserError, match="^--directions x: its directions have 5 entries, of uniform z; this .* normal"):
-        FACTS.check_fits(sampler_of("classes", latent="normal"), "--directions x")
+    FACTS.check_z(sampler_of("classes"), "--directions x")
+    with pytest.raises(UserError, match="^--directions x: its z have 5 entries, uniform; this .* normal"):
+        FACTS.check_z(sampler_of("classes", latent="normal"), "--directions x")
 
 
 @pytest.mark.parametrize(

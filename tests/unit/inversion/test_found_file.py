@@ -60,7 +60,7 @@ def test_what_is_written_is_read(kind: str, tmp_path: Path) -> None:
     assert torch.equal(again.pictures, file.pictures)
     for name in ("z", "labels", "pixels", "features", "distance", "random", "next_labels", "next_distance"):
         assert torch.equal(getattr(again.found, name), getattr(file.found, name)), name
-    again.check_z(sampler_of(kind), "found")
+    again.facts.check_z(sampler_of(kind), "found")
     again.check_labels(sampler_of(kind), "found")
     assert [entry.name for entry in tmp_path.iterdir()] == ["found.safetensors"]
 
@@ -68,7 +68,7 @@ def test_what_is_written_is_read(kind: str, tmp_path: Path) -> None:
 def test_it_is_held_against_the_generator() -> None:
     file = found_file("classes")
     with pytest.raises(UserError, match="--z f: its z have 4 entries, normal; this generator takes 4, uniform"):
-        file.check_z(sampler_of("classes", "uniform"), "--z f")
+        file.facts.check_z(sampler_of("classes", "uniform"), "--z f")
     with pytest.raises(UserError, match="f: its labels are .*'classes'.*, those of this generator are .*'attributes'"):
         file.check_labels(sampler_of("attributes"), "f")
 

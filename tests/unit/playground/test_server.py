@@ -93,7 +93,7 @@ def test_directions_are_those_of_the_weights_or_of_a_file(tmp_path: Path) -> Non
     write_directions(given, facts, file)
     assert open_subject(tmp_path / "ants", torch.device("cpu"), directions=file).studio.moves == ["more wings"]
     write_directions(given, facts.model_copy(update={"latent": "uniform"}), file)
-    with pytest.raises(UserError, match=f"^--directions {file}: its directions have 6 entries, of uniform z"):
+    with pytest.raises(UserError, match=f"^--directions {file}: its z have 6 entries, uniform"):
         open_subject(tmp_path / "ants", torch.device("cpu"), directions=file)
 
 

@@ -176,7 +176,7 @@ def _found(folder: Path, chance: random.Random) -> None:
         path.write_bytes(_weights(content, chance))
         return
     tensors = load(content)
-    facts = json_text(mutated(json.loads(_found_facts().model_dump_json()), chance)).decode("utf-8", "replace")
+    facts = json_text(mutated(json.loads(_found_facts(folder).model_dump_json()), chance)).decode("utf-8", "replace")
     if chance.random() < 0.4:
         name = chance.choice(sorted(tensors))
         strange = (tensors[name] * -3, tensors[name].double() * float("nan"), tensors[name][:1], torch.ones(2, 2))
@@ -184,11 +184,11 @@ def _found(folder: Path, chance: random.Random) -> None:
     path.write_bytes(save(tensors, metadata={HEADER: facts}))
 
 
-def _found_facts() -> FoundFacts:
+def _found_facts(folder: Path) -> FoundFacts:
     state = json.loads((SOUND / STEP / "state.json").read_text())
     return FoundFacts(
         names=["0.png", "1.png"],
-        checkpoint=str(STEP),
+        checkpoint=str(folder / STEP),
         checkpoint_sha256=hashlib.sha256((SOUND / STEP / "files.json").read_bytes()).hexdigest(),
         images_seen=1600,
         latent="uniform",
@@ -199,7 +199,7 @@ def _found_facts() -> FoundFacts:
     )
 
 
-def _write_found(path: Path) -> None:
+def _write_found(folder: Path) -> None:
     numbers, labels = torch.ones(2), torch.tensor([0, 1])
     found = Found(
         z=torch.linspace(-1, 1, 16).view(2, 8),
@@ -212,7 +212,9 @@ def _write_found(path: Path) -> None:
         next_distance=numbers,
         curve=numbers[:, None],
     )
-    FoundFile(_found_facts(), torch.zeros(2, 1, 8, 8, dtype=torch.uint8), found).write(path)
+    FoundFile(_found_facts(folder), torch.zeros(2, 1, 8, 8, dtype=torch.uint8), found).write(
+        folder / "found.safetensors"
+    )
 
 
 def _document(
@@ -272,7 +274,7 @@ def write_sound(folder: Path) -> None:
     """Writes everything of which one thing is damaged then."""
     shutil.copytree(SOUND, folder)
     _write_pictures(folder / "tars")
-    _write_found(folder / "found.safetensors")
+    _write_found(folder)
 
 
 def make(kind: str, number: int, folder: Path) -> list[tuple[str, ...]]:

@@ -30,6 +30,9 @@ REFUSED = [
     ("encode nowhere --autoencoder nowhere --out a.npz", FOLDER),
     ("new nowhere --out a.txt", "expected a name that ends in .yaml or .yml."),
     ("export nowhere --out a.safetensors", FOLDER),
+    ("invert nowhere a.png --out a.safetensors", FOLDER),
+    ("directions nowhere --out a.safetensors", FOLDER),
+    ("edit nowhere --labels 3 --out a.txt", EITHER),
     ("generate nowhere --out a.npz", f"{FOLDER} It is what --format folder makes."),
     ("generate nowhere --format shards --out a.tar", FOLDER),
     ("generate nowhere --format npz --out a", "expected a name that ends in .npz. It is what --format npz makes."),
@@ -41,6 +44,7 @@ FILES = [
     "slide nowhere --out no/a.jpg",
     "neighbours nowhere --out no/a.webp",
     "film nowhere --out no/a.mp4",
+    "edit nowhere --labels 3 --out no/a.png",
     "inspect nowhere --sheet no/a.png",
     "dashboard --project digits --out no/a.json",
     "new nowhere --out no/a.yaml",
@@ -61,9 +65,15 @@ def test_no_command_that_writes_is_forgotten_here() -> None:
         if {"--out", "--sheet"} & set(param.opts)
     }
     assert {line.split()[0] for line, _ in REFUSED} == writers
-    assert {line.split()[0] for line in FILES} == writers - {"prepare", "adopt", "encode", "export", "generate"}, (
-        "these make folders"
-    )
+    assert {line.split()[0] for line in FILES} == writers - {
+        "prepare",
+        "adopt",
+        "encode",
+        "export",
+        "generate",
+        "invert",
+        "directions",
+    }, "these make folders"
 
 
 @pytest.mark.parametrize(("line", "expected"), REFUSED)

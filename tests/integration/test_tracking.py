@@ -158,7 +158,8 @@ def test_one_online_run_across_a_kill(
     launch(1, TRAIN, *options, f"train.total_images={total}")
     assert untimed(only_lines(served(server, folder).history)) == untimed(lines(folder))
     assert [row["images"] for row in served(server, folder).history[1:]] == list(range(16, total + 1, 16))
-    assert {alert["title"] for alert in server.alerts} == {"Finished"}
+    slowed = {"Training has slowed down"}  # where other work takes this machine's cores
+    assert {alert["title"] for alert in server.alerts} - slowed == {"Finished"}
     assert served(server, folder).exit_code == 0
 
 

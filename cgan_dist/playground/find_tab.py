@@ -92,9 +92,10 @@ def find_tab(
         [shown, kept, *label],
         api_name=FIND,
         concurrency_id=FIND,
-        trigger_mode="once",
+        trigger_mode="always_last",  # a picture that is dropped while another is searched is next
         show_progress_on=[shown],
-    ).then(**edit, api_name="edit")
+    )
+    kept.change(**edit, api_name="edit")  # not where nothing was found
     press.click(**edit, api_visibility="private")
 
 

@@ -32,9 +32,18 @@ if TYPE_CHECKING:
     help="File of directions in z, as `directions` writes it, whose first five get sliders. Default: the five that the "
     "generator's first layer amplifies most.",
 )
+@click.option("--found", type=LocalPath(), help="File of pictures that `invert` has found, to be chosen on the page.")
 @AUTOENCODER_OPTION
 @TRUST_OPTION
-def demo(run: Path, host: str, port: int, directions: Path | None, autoencoder: Path | None, trust_code: bool) -> None:
+def demo(
+    run: Path,
+    host: str,
+    port: int,
+    directions: Path | None,
+    found: Path | None,
+    autoencoder: Path | None,
+    trust_code: bool,
+) -> None:
     """Serve a page on this machine that draws from a generator.
 
     RUN is a run folder, a checkpoint or a model folder. Ctrl-C ends it.
@@ -47,4 +56,4 @@ def demo(run: Path, host: str, port: int, directions: Path | None, autoencoder: 
         if password is not None:
             say(f"Password, with any user name: {password}")
 
-    serve(run, host, port, local_device(), ready, trust_code, autoencoder, directions)
+    serve(run, host, port, local_device(), ready, trust_code, autoencoder, directions, found)

@@ -14,7 +14,8 @@ from cgan_dist.errors import UserError
 from cgan_dist.labels import LabelSchema
 from cgan_dist.playground.controls import label_of, values_of
 from cgan_dist.playground.finder import MAX_BYTES, Finder, Located
-from cgan_dist.playground.handlers import Pictures, with_files
+from cgan_dist.playground.found_pictures import FoundPictures
+from cgan_dist.playground.handlers import Pictures, told, with_files
 from cgan_dist.playground.visitors import Visitors
 
 FIND = "find"
@@ -48,6 +49,7 @@ def find_tab(
     seed: Any,
     moves: Sequence[Any],
     picture_of: Callable[[str], tuple[Any, tuple[gr.DownloadButton, gr.DownloadButton]]],
+    found: FoundPictures | None = None,
 ) -> None:
     """Adds the tab; once something is found, it can be drawn under another label, or moved along directions.
 
@@ -59,6 +61,7 @@ def find_tab(
         seed: the widget of the seed.
         moves: the widgets of directions.
         picture_of: makes the widgets of a picture and its files, by a name.
+        found: pictures of a file, to be chosen too.
     """
     with gr.Tab("Your picture", id="find"):
         gr.Markdown(
@@ -72,12 +75,19 @@ def find_tab(
             visible=bool(label),
             elem_id="known",
         )
+        names = gr.Dropdown(
+            found.names if found is not None else [],
+            value=None,
+            label="Or one that `invert` has found",
+            visible=found is not None,
+            elem_id="found-names",
+        )
         with gr.Row(elem_classes="request"):
             shown = gr.HTML(elem_id="found", min_height=160)
             press = gr.Button("Draw", variant="primary", elem_id="generate-edit", min_width=120)
         kept = gr.State(time_to_live=KEEP_SECONDS)
         image, buttons = picture_of("edit")
-    finding = Finding(finder, visitors, pictures.studio.space.schema)
+    finding = Finding(finder, visitors, pictures.studio.space.schema, found)
     edit: dict[str, Any] = {
         "fn": with_files(pictures.edited, buttons),
         "inputs": [*label, kept, *moves],
@@ -95,6 +105,8 @@ def find_tab(
         trigger_mode="always_last",  # a picture that is dropped while another is searched is next
         show_progress_on=[shown],
     )
+    if found is not None:
+        names.input(finding.choose, names, [shown, kept, *label], api_name="choose", show_progress="hidden")
     kept.change(**edit, api_name="edit")  # not where nothing was found
     press.click(**edit, api_visibility="private")
 
@@ -106,10 +118,13 @@ class Finding:
         finder: that searches.
         visitors: of the page.
         schema: of the labels.
+        found: pictures of a file.
     """
 
-    def __init__(self, finder: Finder, visitors: Visitors, schema: LabelSchema) -> None:
-        self.finder, self.visitors, self.schema = finder, visitors, schema
+    def __init__(
+        self, finder: Finder, visitors: Visitors, schema: LabelSchema, found: FoundPictures | None = None
+    ) -> None:
+        self.finder, self.visitors, self.schema, self.found = finder, visitors, schema, found
 
     def find(
         self,
@@ -136,6 +151,15 @@ class Finding:
             found = self.finder.find(content, seed, on_step, own)
         except UserError as error:
             return f"<p class='said'>{html.escape(str(error))}</p>", *(gr.skip() for _ in (0, *label))
+        return self._answer(found)
+
+    @told
+    def choose(self, name: Any) -> tuple[Any, ...]:
+        """Takes the name of a picture of the file; returns as `find`."""
+        assert self.found is not None, "the event is there with a file alone"
+        return self._answer(self.found.located(name))
+
+    def _answer(self, found: Located) -> tuple[Any, ...]:
         return _shown(found), found.z, *values_of(self.schema, found.label)
 
 

@@ -87,12 +87,10 @@ class Finder:
                 f"{WHERE}: not found within {MAX_SECONDS:g} seconds. `cgan-dist invert` takes the time that it needs, "
                 "and a GPU."
             ) from None
-        made = match_channels(sampler.images(found.z, found.labels), picture.shape[1])
-        cells = rearrange(torch.cat([picture, made]), "n c h w -> 1 n h w c").numpy()
         name = sampler.label_space.describe(found.labels)[0]
         share = (found.distance / found.random.clamp(min=torch.finfo(torch.float32).tiny)).item()
         text = f"Found, at {share:.0%} of the distance of random samples with this label."
-        return Located(found.z, found.labels, draw_grid(cells, ["yours", f"found: {name}" if name else "found"]), text)
+        return Located(found.z, found.labels, compared(picture, sampler.images(found.z, found.labels), name), text)
 
     def _fitted(self, file: bytes) -> Tensor:
         """(1, C, H, W) uint8, in the middle of the picture and of the data's size."""
@@ -100,6 +98,12 @@ class Finder:
         fit = Fitting(size=(width, height), channels=1 if channels == 1 else 3)
         pixels: NDArray[np.uint8] = fit(decode_picture(file, WHERE))
         return rearrange(torch.from_numpy(np.array(pixels)), "h w c -> 1 c h w")
+
+
+def compared(picture: Tensor, made: Tensor, label: str) -> Image.Image:
+    """Draws a picture beside what was found for it, (1, C, H, W) uint8 each, under the label that was found."""
+    cells = rearrange(torch.cat([picture, match_channels(made, picture.shape[1])]), "n c h w -> 1 n h w c").numpy()
+    return draw_grid(cells, ["yours", f"found: {label}" if label else "found"])
 
 
 def file_of(content: object) -> bytes:

@@ -107,7 +107,7 @@ def _draw_tab(page: gr.Blocks, subject: Subject, controls: Sequence[Control], vi
                 _every_tab(subject, pictures, label, shared)
                 _between_tab(controls, pictures, label, shared)
             if subject.finder is not None:
-                find_tab(subject.finder, visitors, pictures, label, seed, moves, _picture)
+                find_tab(subject.finder, visitors, pictures, label, seed, moves, _picture, subject.found)
     dice.click(None, None, seed, js=DICE, api_visibility="private").then(**draw)
     page.load(**draw)
 

@@ -42,6 +42,7 @@ def serve(
     trust_code: bool = False,
     autoencoder: Path | None = None,
     directions: Path | None = None,
+    found: Path | None = None,
 ) -> None:
     """Serves until it is interrupted.
 
@@ -54,6 +55,7 @@ def serve(
         trust_code: import the plug-ins that a stranger's run or model names.
         autoencoder: folder of the one that decodes a run's latents; null takes the config's, of a trusted one.
         directions: file of those to move z along; null takes the generator's own.
+        found: file of pictures that `invert` has found.
 
     Raises:
         UserError: if Gradio is not installed, the address cannot be listened on, there is no generator, or the password
@@ -62,7 +64,7 @@ def serve(
     check_installed()
     password = chosen_password(host)
     with listening(host, port) as listener, served_folder() as files:
-        subject = open_subject(path, device, trust_code, autoencoder, directions)
+        subject = open_subject(path, device, trust_code, autoencoder, directions, found)
         app = build_app(subject, host, files, password)
         ready(subject, password if PASSWORD not in os.environ else None)
         _run(app, listener)

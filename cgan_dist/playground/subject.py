@@ -15,6 +15,7 @@ from cgan_dist.directions.factorization import factorized, first_layers
 from cgan_dist.directions.found_directions import Directions
 from cgan_dist.errors import UserError
 from cgan_dist.playground.finder import Finder
+from cgan_dist.playground.found_pictures import FoundPictures
 from cgan_dist.playground.progress import Progress
 from cgan_dist.playground.results import Results
 from cgan_dist.playground.studio import MAX_MOVES, Studio
@@ -34,6 +35,7 @@ class Subject(NamedTuple):
         progress: what tells of training; null without a run folder.
         results: likewise.
         finder: what finds pictures; null where none can be dropped.
+        found: pictures of a file; null without one.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Subject(NamedTuple):
     progress: Progress | None
     results: Results | None
     finder: Finder | None = None
+    found: FoundPictures | None = None
 
 
 def open_subject(
@@ -50,6 +53,7 @@ def open_subject(
     trust_code: bool = False,
     autoencoder: Path | None = None,
     directions: Path | None = None,
+    found: Path | None = None,
 ) -> Subject:
     """Loads a generator from wherever it is on this machine; no network is touched.
 
@@ -59,17 +63,18 @@ def open_subject(
         trust_code: import the plug-ins that it names, whoever made it.
         autoencoder: folder of the one that decodes a checkpoint's latents; null takes the config's, of a trusted one.
         directions: file of those to move z along; null takes the strongest of the generator's first layer.
+        found: file of pictures that `invert` has found.
 
     Raises:
         UserError: if there is no generator, or it is damaged, or names a stranger's plug-ins; or for a file of
-            directions that is none, or of other z.
+            directions or of pictures that is none, or of other z.
     """
     if is_model_folder(path):
         generator = Generator.from_pretrained(path, map_location=device, trust_code=trust_code)
         text = _text("Model folder", generator.config.origin.images_seen, generator.config.spec)
         sampler, shape = generator.sampler(), generator.config.spec.picture
         studio = Studio(sampler, _directions(sampler, directions))
-        return Subject(path.resolve().name, text, studio, None, None, Finder(sampler, shape))
+        return Subject(path.resolve().name, text, studio, None, None, Finder(sampler, shape), _pictures(sampler, found))
     checkpoint = find_checkpoint(path)
     spec = DataSpec.from_dict(checkpoint.state["data"])
     text = _text(f"Checkpoint {checkpoint.folder.name}", checkpoint.images_seen, spec)
@@ -80,7 +85,12 @@ def open_subject(
     results = Results(checkpoint, progress) if progress is not None else None
     sampler = load_sampler(checkpoint, 0, device, trust_code, autoencoder)
     studio = Studio(sampler, _directions(sampler, directions))
-    return Subject(name, text, studio, progress, results, Finder(sampler, spec.picture))
+    finder = Finder(sampler, spec.picture)
+    return Subject(name, text, studio, progress, results, finder, _pictures(sampler, found))
+
+
+def _pictures(sampler: Sampler, file: Path | None) -> FoundPictures | None:
+    return FoundPictures(file, sampler) if file is not None else None
 
 
 def _directions(sampler: Sampler, file: Path | None) -> Directions | None:

@@ -87,13 +87,13 @@ def served(trained: Path) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def serving(shown: Path) -> Iterator[Served]:
+def serving(shown: Path, *options: str) -> Iterator[Served]:
     """Starts a server of a run or model folder."""
     missing = [name for name in ("gradio", "playwright") if importlib.util.find_spec(name) is None]
     assert not missing, f"{missing}: not installed: pip install 'cgan_dist[playground]' playwright"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cgan_dist", "demo", str(shown), "--port", str(port)]
+    command = [sys.executable, "-m", "cgan_dist", "demo", str(shown), "--port", str(port), *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     ) as server:
@@ -263,6 +263,25 @@ def test_a_search_ends_when_its_visitor_leaves() -> None:
     assert found["begun"]
     assert found["was_searching"]  # and would be for an hour
     assert found["ended"]
+
+
+@pytest.mark.browser
+def test_what_invert_has_found_is_chosen_and_drawn_under_other_labels(trained: Path, cli: Cli, tmp_path: Path) -> None:
+    grid = tmp_path / "pictures"
+    grid.mkdir()
+    source = striped_images(2, seed=9)
+    for number, picture in enumerate(pixels_of(source)):
+        Image.fromarray(picture.squeeze()).save(grid / f"{number}.png")
+    found = tmp_path / "found"
+    inverted = cli("invert", trained, grid, "--steps", 20, "--starts", 1, "--out", found)
+    assert inverted.exit_code == 0, inverted.output
+    with serving(trained, "--found", str(found / "found.safetensors")) as server, opened(server.url) as page:
+        page.get_by_role("tab", name="Your picture").click()
+        choose(page, "found-names", "2. 1.png")
+        page.wait_for_selector("#found img")
+        page.get_by_text("Found by `invert`").wait_for()
+        page.wait_for_selector("#picture-edit img")
+        assert len(set(offered(page, "edit")["labels"].tolist())) == len(NAMES)
 
 
 @pytest.mark.browser

@@ -68,20 +68,7 @@ def find_tab(
             "The nearest image of the generator is searched. Then turn the label on the left, or the directions, and "
             "draw: z stays. The picture is read, and not kept."
         )
-        zone = gr.HTML("", html_template=ZONE, js_on_load=SCRIPT, elem_id="drop")
-        known = gr.Checkbox(
-            label="It is of the label on the left",
-            info="Else labels are tried too.",
-            visible=bool(label),
-            elem_id="known",
-        )
-        names = gr.Dropdown(
-            found.names if found is not None else [],
-            value=None,
-            label="Or one that `invert` has found",
-            visible=found is not None,
-            elem_id="found-names",
-        )
+        zone, known, names = _sources(label, found)
         with gr.Row(elem_classes="request"):
             shown = gr.HTML(elem_id="found", min_height=160)
             press = gr.Button("Draw", variant="primary", elem_id="generate-edit", min_width=120)
@@ -109,6 +96,25 @@ def find_tab(
         names.input(finding.choose, names, [shown, kept, *label], api_name="choose", show_progress="hidden")
     kept.change(**edit, api_name="edit")  # not where nothing was found
     press.click(**edit, api_visibility="private")
+
+
+def _sources(label: Sequence[Any], found: FoundPictures | None) -> tuple[gr.HTML, gr.Checkbox, gr.Dropdown]:
+    """Where a picture is dropped, whether its label is known, and the list of those that were found before."""
+    zone = gr.HTML("", html_template=ZONE, js_on_load=SCRIPT, elem_id="drop")
+    known = gr.Checkbox(
+        label="It is of the label on the left",
+        info="Else labels are tried too.",
+        visible=bool(label),
+        elem_id="known",
+    )
+    names = gr.Dropdown(
+        found.names if found is not None else [],
+        value=None,
+        label="Or one that `invert` has found",
+        visible=found is not None,
+        elem_id="found-names",
+    )
+    return zone, known, names
 
 
 class Finding:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -40,6 +41,11 @@ def open_grid(path: Path) -> Image.Image:
         picture.close()
         raise Refused(path, errno.EFBIG, GRID_PIXELS.exceeded(pixels))
     return picture
+
+
+def in_colour(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, C, H, W), C being 1 or 3 -> (N, H, W, 3): what stands in one grid has as many channels."""
+    return np.repeat(rearrange(images, "n c h w -> n h w c"), 3 // images.shape[1], axis=3)
 
 
 def draw_grid(cells: NDArray[np.uint8], names: Sequence[str], row_names: Sequence[str] = ()) -> Image.Image:

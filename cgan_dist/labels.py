@@ -288,6 +288,14 @@ def parts_of_schema(schema: LabelSchema) -> list[ClassLabels | AttributeLabels |
     return list(schema.parts) if isinstance(schema, ProductLabels) else [schema]
 
 
+def placed_parts(
+    schema: LabelSchema,
+) -> list[tuple[ClassLabels | AttributeLabels | ContinuousLabels | NoLabels, int]]:
+    """The same, and where the values of each begin in a label."""
+    starts = [columns.start for columns in schema.columns] if isinstance(schema, ProductLabels) else [0]
+    return list(zip(parts_of_schema(schema), starts, strict=True))
+
+
 def names_of_kind(schema: LabelSchema, kind: type[ClassLabels | AttributeLabels | ContinuousLabels]) -> list[str]:
     """The names in all parts of one kind, in order: that of their entries in a condition."""
     return [name for part in parts_of_schema(schema) if isinstance(part, kind) for name in part.names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cgan_dist import __version__
-from cgan_dist.assembly.inverting import load_classifier, sha256_of
+from cgan_dist.assembly.inverting import load_classifier, z_facts
 from cgan_dist.bounds import DIRECTIONS
 from cgan_dist.checkpoints.store import Checkpoint
 from cgan_dist.conditioning.spaces import LABEL_SPACES
@@ -68,12 +67,8 @@ def find_directions(
 def facts_of(checkpoint: Checkpoint, sampler: Sampler, directions: Directions) -> DirectionFacts:
     """What a file of directions says of a generator."""
     return DirectionFacts(
+        **z_facts(checkpoint, sampler),
         names=directions.names,
-        checkpoint=os.path.abspath(checkpoint.folder),
-        checkpoint_sha256=sha256_of(checkpoint),
-        images_seen=checkpoint.images_seen,
-        latent=sampler.latent,
-        latent_dim=sampler.latent_dim,
         made_with={"cgan_dist": __version__, "torch": torch.__version__},
     )
 
@@ -92,10 +87,8 @@ def _read(
     channels = DataSpec.from_dict(checkpoint.state["data"]).picture[0]
     columns = [_names(schema).index(name) for name in names]
 
-    @torch.no_grad()
     def read(images: Tensor) -> Tensor:
-        reading: Tensor = classifier(match_channels(images, channels).to(classifier.device))
-        return reading.cpu()[:, columns]
+        return classifier.read(match_channels(images, channels))[:, columns]
 
     return read_directions(sampler, read, [f"more {name}" for name in names], pairs)
 

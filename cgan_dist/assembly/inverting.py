@@ -7,7 +7,7 @@ import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -77,12 +77,8 @@ class Search:
         sampler = self.distance.sampler
         found = self.inverter.find(targets.images, labels, go_on)
         facts = FoundFacts(
+            **z_facts(self.checkpoint, sampler),
             names=targets.names,
-            checkpoint=os.path.abspath(self.checkpoint.folder),
-            checkpoint_sha256=sha256_of(self.checkpoint),
-            images_seen=self.checkpoint.images_seen,
-            latent=sampler.latent,
-            latent_dim=sampler.latent_dim,
             label_schema=sampler.label_space.schema.model_dump(mode="json"),
             settings=self.settings | {"labels_given": labels is not None},
             made_with={"cgan_dist": __version__, "torch": torch.__version__, "device": self.distance.device.type},
@@ -139,6 +135,17 @@ def request_search(
 def sha256_of(checkpoint: Checkpoint) -> str:
     """Of its manifest, which has the hash of every file in it; hex."""
     return hashlib.sha256((checkpoint.folder / FILES_MANIFEST).read_bytes()).hexdigest()
+
+
+def z_facts(checkpoint: Checkpoint, sampler: Sampler) -> dict[str, Any]:
+    """What a file of something in z says of its generator: fields of `ZFacts`."""
+    return {
+        "checkpoint": os.path.abspath(checkpoint.folder),
+        "checkpoint_sha256": sha256_of(checkpoint),
+        "images_seen": checkpoint.images_seen,
+        "latent": sampler.latent,
+        "latent_dim": sampler.latent_dim,
+    }
 
 
 def load_distance(

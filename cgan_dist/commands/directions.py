@@ -9,10 +9,9 @@ import click
 
 from cgan_dist.commands.base import UserCommand
 from cgan_dist.commands.drawing import Drawing, drawing_options
-from cgan_dist.commands.out import OutFolder
+from cgan_dist.commands.out import OutFolder, make_folder
 from cgan_dist.commands.place import Place
 from cgan_dist.commands.say import say
-from cgan_dist.errors import UserError
 from cgan_dist.pictures.picture_file import write_picture
 
 FILE, SHEET = "directions.safetensors", "directions.png"
@@ -70,10 +69,7 @@ def directions(
     chosen = asked.choose(ROWS)
     found = find_directions(asked.checkpoint, asked.sampler, factors, read, pairs, data, asked.trust_code)
     picture = draw_directions(asked.sampler, found.names, found.vectors, chosen, steps, reach)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot make the folder: {error.strerror}.") from error
+    make_folder(out)
     write_directions(found, facts_of(asked.checkpoint, asked.sampler, found), out / FILE)
     write_picture(picture, out / SHEET)
     width = max(map(len, found.names))

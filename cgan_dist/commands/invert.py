@@ -13,7 +13,7 @@ import click
 from cgan_dist.commands.base import RUN, UserCommand
 from cgan_dist.commands.code import AUTOENCODER_OPTION, TRUST_OPTION
 from cgan_dist.commands.drawing import Drawing, labels_option
-from cgan_dist.commands.out import OutFolder
+from cgan_dist.commands.out import OutFolder, make_folder
 from cgan_dist.commands.place import LocalPath, Place
 from cgan_dist.commands.say import say
 from cgan_dist.errors import UserError
@@ -127,10 +127,7 @@ def progress(pictures: int) -> Iterator[Callable[[int, int], bool]]:
 def _write(file: FoundFile, sampler: Sampler, out: Path) -> None:
     from cgan_dist.inversion.sheet import curve_lines, draw_curve, draw_sheet
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot make the folder: {error.strerror or error}.") from error
+    make_folder(out)
     file.write(out / FOUND)
     made = sampler.images(file.z, file.labels)
     write_picture(draw_sheet(file.pictures, made, sampler.label_space.describe(file.labels)), out / SHEET)

@@ -65,6 +65,18 @@ class OutFile(Out):
             ) from error
 
 
+def make_folder(out: Path) -> None:
+    """Makes the folder of `--out`, with those above it.
+
+    Raises:
+        UserError: if that cannot be.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot make the folder: {error.strerror or error}.") from error
+
+
 class OutFolder(Out):
     """A folder to make, with those above it."""
 

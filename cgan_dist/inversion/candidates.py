@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cgan_dist.conditioning.spaces.base import LabelSpace
-from cgan_dist.evaluation.metrics.classifier import Classifier
 from cgan_dist.inversion.descent import value_columns
 from cgan_dist.inversion.distance import Distance, on
+from cgan_dist.labels import AttributeLabels, placed_parts
 from cgan_dist.randomness import draw_latent, torch_generator
 
-READ_BATCH = 512
 LEAST = 10.0
 """The least that a logarithm of a probability counts for: a classifier is not as sure as it says."""
 SAMPLES = 4
@@ -62,13 +61,6 @@ def likely_labels(distance: Distance, images: Tensor, most: int, reading: Tensor
     return labels[scores.sort(dim=1, stable=True).indices[:, :most]]
 
 
-@torch.no_grad()
-def reading_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """What the classifier of the real images reads of (P, C, H, W) uint8: (P, N) on the CPU, as conditions lie."""
-    parts = [classifier.eval()(part.to(classifier.device)).cpu().float() for part in images.split(READ_BATCH)]
-    return torch.cat(parts)
-
-
 def unlikely(reading: Tensor, labels: Tensor, space: LabelSpace) -> Tensor:
     """How far labels are from a reading: the negative logarithm of their probability, real values left out.
 
@@ -103,13 +95,8 @@ def flipped(labels: Tensor, space: LabelSpace) -> Tensor:
 
 def bit_columns(space: LabelSpace) -> list[int]:
     """Where attributes lie in a label, in the order of the condition's bits."""
-    schema = space.schema
-    if schema.kind == "attributes":
-        return list(range(len(schema.names)))
-    if schema.kind != "product":
-        return []
-    both = zip(schema.parts, schema.columns, strict=True)
-    return [n for part, columns in both if part.kind == "attributes" for n in range(columns.start, columns.stop)]
+    attributes = [(part, first) for part, first in placed_parts(space.schema) if isinstance(part, AttributeLabels)]
+    return [first + number for part, first in attributes for number in range(len(part.names))]
 
 
 @torch.no_grad()

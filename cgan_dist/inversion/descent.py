@@ -12,13 +12,12 @@ from torch import Tensor
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.inversion.distance import Distance, Parts, on
-from cgan_dist.labels import ContinuousLabels, ProductLabels
+from cgan_dist.labels import ContinuousLabels, placed_parts
 from cgan_dist.randomness import Latent
 
 RISE, FALL, QUIET = 0.05, 0.25, 0.75
 SPREAD = 2.0
 """How far the length of a normal z may be from sqrt(Z): lengths of samples have a standard deviation of 0.7."""
-UNIFORM_DEVIATION = 3**-0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +87,7 @@ class Values:
 
 def value_columns(space: LabelSpace) -> list[tuple[int, float, float]]:
     """Where real values lie in a label, and the float32 range of each."""
-    schema = space.schema
-    if isinstance(schema, ContinuousLabels):
-        placed = [(schema, 0)]
-    elif isinstance(schema, ProductLabels):
-        both = zip(schema.parts, schema.columns, strict=True)
-        placed = [(part, columns.start) for part, columns in both if isinstance(part, ContinuousLabels)]
-    else:
-        placed = []
+    placed = [(part, first) for part, first in placed_parts(space.schema) if isinstance(part, ContinuousLabels)]
     return [(first + n, low, high) for part, first in placed for n, (low, high) in enumerate(part.ranges)]
 
 

@@ -60,13 +60,11 @@ def effect_of(
     return Effect(_share(torch.cat(asked)), _share(torch.cat(kept)), _share(gaps[still]))
 
 
-@torch.no_grad()
 def _read(classifier: Classifier, images: Tensor) -> Tensor:
     """(P, C, H, W) uint8 -> (P, N) on the CPU."""
     channels = classifier.features[0].in_channels
     assert isinstance(channels, int)
-    matched = match_channels(images, channels)
-    return torch.cat([classifier.eval()(part.to(classifier.device)).cpu().float() for part in matched.split(512)])
+    return classifier.read(match_channels(images, channels))
 
 
 def _share(found: Tensor) -> float | None:

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from cgan_dist.conditioning.condition import Condition
 from cgan_dist.evaluation.metrics.classifier import Classifier
-from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, reading_of, unlikely, without_values
-from cgan_dist.inversion.descent import QUIET, UNIFORM_DEVIATION, Descent, plausible
+from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, unlikely, without_values
+from cgan_dist.inversion.descent import QUIET, Descent, plausible
 from cgan_dist.inversion.distance import Distance, on
 from cgan_dist.inversion.plan import Plan
 from cgan_dist.inversion.search import Search
 from cgan_dist.randomness import draw_latent, torch_generator
+from cgan_dist.sampling.interpolation import DEVIATIONS
 
 GoOn = Callable[[int, int], bool]
 """Asked before every step, with the steps that are done and all that there will be; False ends the search."""
@@ -105,7 +106,7 @@ class Inverter:
             clock = _Clock(go_on, plan.steps * len(self._chunks(pictures, 1)))
             given, z = self._starts(images, keys, labels[:, None])
             return self._descend(images, keys, given, z, "finish", clock, free=False)
-        reading = reading_of(self.classifier, images) if self.classifier is not None else None
+        reading = self.classifier.read(images) if self.classifier is not None else None
         tried = likely_labels(self.distance, images, plan.tried, reading)
         count, bits = tried.shape[1], len(bit_columns(self.sampler.label_space))
         bits = 0 if count == 2**bits else bits  # all that there are were tried
@@ -185,7 +186,7 @@ class Inverter:
         noisy = int(steps * QUIET) if self.plan.noise else 0
         shape = (noisy, 1, self.plan.starts, sampler.latent_dim)
         draws = [torch.randn(shape, generator=torch_generator(sampler.seed, f"inversion {stage}", key)) for key in keys]
-        deviation = self.plan.noise * (UNIFORM_DEVIATION if sampler.latent == "uniform" else 1)
+        deviation = self.plan.noise * DEVIATIONS[sampler.latent]
         return torch.cat([draw.expand(-1, width, -1, -1).flatten(1, 2) for draw in draws], dim=1).to(device) * deviation
 
     def _chunks(self, pictures: int, count: int) -> list[tuple[slice, slice]]:

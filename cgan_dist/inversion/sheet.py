@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from einops import rearrange, repeat
+from einops import repeat
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from cgan_dist.fonts import font_for
-from cgan_dist.grid import FONT_SIZES, draw_grid
+from cgan_dist.grid import FONT_SIZES, draw_grid, in_colour
 
 MAX_PICTURES = 64
 """Of a sheet: more can be drawn with `sample --z`."""
@@ -34,7 +34,7 @@ def draw_sheet(pictures: Tensor, made: Tensor, names: Sequence[str]) -> Image.Im
     Returns:
         RGB. Grey in the last row is no difference; it is shown at its full size.
     """
-    both = [_colour(part[:MAX_PICTURES]) for part in (pictures, made)]
+    both = [in_colour(part[:MAX_PICTURES].numpy()) for part in (pictures, made)]
     gap = (both[1].astype(np.int16) - both[0]) // 2 + 128
     cells = np.stack([*both, gap.clip(0, 255).astype(np.uint8)])
     return draw_grid(cells, list(names)[:MAX_PICTURES], ROW_NAMES)
@@ -68,12 +68,6 @@ def curve_lines(names: Sequence[str], curve: Tensor) -> str:
     return "".join(
         json.dumps({"picture": name, "distance": [float(f"{value:.6g}") for value in row]}) + "\n" for name, row in rows
     )
-
-
-def _colour(images: Tensor) -> NDArray[np.uint8]:
-    """(P, C, H, W) -> (P, H, W, 3)."""
-    found: NDArray[np.uint8] = rearrange(images.expand(-1, 3, -1, -1), "p c h w -> p h w c").numpy()
-    return found
 
 
 def _line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,23 +70,37 @@ def draw_slider(
         UserError: if there are no labels to move between.
     """
     space = sampler.label_space
-    if not space.layout.width:
-        raise UserError("labels: this generator has no labels (conditioning.labels is none), so none can be moved.")
+    check_movable(space)
     if len(labels) < 2:
         raise UserError(f"labels: found one, {space.describe(labels)[0]}; expected two or more to move between.")
     course = places(len(labels), steps, closed)
-    conditions = [mixture(space, labels[[at.before]], labels[[at.after]], at.share) for at in course]
-    condition = Condition(*(torch.cat(column).repeat(rows, 1) for column in zip(*conditions, strict=True)))
     z = sampler.latents(rows, "fixed_z") if z is None else z
-    images = sampler.images_under(repeat(z, "rows z -> (rows times) z", times=len(course)), condition)
+    stops = [label.expand(rows, *label.shape) for label in labels]
     return Slider(
-        rearrange(images, "(rows times) c h w -> rows times h w c", rows=rows).numpy(),
+        moved_cells(sampler, z, stops, course),
         *map(list, zip(*(_named(space, labels, at) for at in course), strict=True)),
     )
 
 
+def check_movable(space: LabelSpace) -> None:
+    """Raises UserError if there are no labels to move between."""
+    if not space.layout.width:
+        raise UserError("labels: this generator has no labels (conditioning.labels is none), so none can be moved.")
+
+
+def moved_cells(sampler: Sampler, z: Tensor, stops: Sequence[Tensor], course: Sequence[Place]) -> NDArray[np.uint8]:
+    """(rows, Z), and stops of (rows,) or (rows, W) labels each -> (rows, T, H, W, C), an image for each place."""
+    conditions = [mixture(sampler.label_space, stops[at.before], stops[at.after], at.share) for at in course]
+    condition = Condition(
+        *(rearrange(torch.stack(part), "times rows n -> (rows times) n") for part in zip(*conditions, strict=True))
+    )
+    images = sampler.images_under(repeat(z, "rows z -> (rows times) z", times=len(course)), condition)
+    cells: NDArray[np.uint8] = rearrange(images, "(rows times) c h w -> rows times h w c", rows=len(z)).numpy()
+    return cells
+
+
 def mixture(space: LabelSpace, one: Tensor, other: Tensor, share: float) -> Condition:
-    """The condition `share` of the way from one label, (1,) or (1, W), to another, without one-hot groups."""
+    """The condition `share` of the way from labels (B,) or (B, W) to others, without one-hot groups."""
     ends = [space.encode(_moved(space.schema, one, other, share, end)) for end in (one, other)]
     return mixed(ends[0], ends[1], share, space.layout.width)
 

@@ -73,12 +73,17 @@ def with_files(draw: Callable[..., Picture | None], buttons: tuple[gr.DownloadBu
             return gr.skip(), gr.skip(), gr.skip()
         paths = []
         for button, content, name in zip(buttons, (picture.png(), picture.npz()), (GRID_FILE, SET_FILE), strict=True):
-            path = save_bytes_to_cache(content, name, button.GRADIO_CACHE)
-            button.temp_files.add(path)  # these are what Gradio deletes after a while
-            paths.append(path)
+            paths.append(served(content, name, button))
         return paths[0], paths[0], paths[1]
 
     return answer
+
+
+def served(content: bytes, name: str, widget: gr.DownloadButton | gr.Image) -> str:
+    """Writes a file into the served folder for a widget; its path."""
+    path: str = save_bytes_to_cache(content, name, widget.GRADIO_CACHE)
+    widget.temp_files.add(path)  # these are what Gradio deletes after a while
+    return path
 
 
 class Training:

@@ -103,10 +103,18 @@ class Progress:
         if kind not in grids:
             raise UserError(f"grids: found {kind!r}; expected one of {', '.join(grids) or 'none, there are no grids'}.")
         nearest = min(grids[kind], key=lambda images: abs(images - images_seen))
-        path = self.inside(f"{SAMPLES}/{kind}-{nearest:012}.png")
+        return Grid(nearest, self.picture(f"{SAMPLES}/{kind}-{nearest:012}.png"))
+
+    def picture(self, relative: str) -> Image.Image:
+        """Reads a PNG below the run folder, as RGB.
+
+        Raises:
+            UserError: if it is none.
+        """
+        path = self.inside(relative)
         try:
             with open_grid(path) as picture:
-                return Grid(nearest, picture.convert("RGB"))
+                return picture.convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(
                 f"{path.name}: cannot be read as a picture; it is damaged or just being written."

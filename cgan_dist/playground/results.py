@@ -11,7 +11,6 @@ from cgan_dist.bounds import RECORD_BYTES, read_bytes
 from cgan_dist.checkpoints.store import Checkpoint
 from cgan_dist.errors import UserError
 from cgan_dist.evaluation.scoreboard import Scoreboard
-from cgan_dist.grid import open_grid
 from cgan_dist.playground.progress import Progress
 from cgan_dist.sharing.scores import Scores, finite, scores_of
 
@@ -65,14 +64,7 @@ class Results:
         Raises:
             UserError: if it cannot be read as a picture.
         """
-        path = self.progress.inside(NEIGHBOURS)
-        if not path.is_file():
-            return None
-        try:
-            with open_grid(path) as picture:
-                return picture.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{NEIGHBOURS}: cannot be read as a PNG; draw it again.") from error
+        return self.progress.picture(NEIGHBOURS) if self.progress.inside(NEIGHBOURS).is_file() else None
 
     def film(self) -> bytes | None:
         """Training as a GIF, or null if nobody made one.

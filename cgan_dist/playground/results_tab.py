@@ -7,9 +7,8 @@ import math
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
 
-from cgan_dist.playground.handlers import told
+from cgan_dist.playground.handlers import served, told
 from cgan_dist.playground.results import FILM, NEIGHBOURS, Results
 
 SCORES_BY, NEIGHBOURS_BY, FILM_BY = (
@@ -34,16 +33,12 @@ def results_tab(tab: gr.Tab, results: Results) -> None:
     def opened() -> tuple[Any, ...]:
         run = f"runs/{results.progress.folder.name}"
         drawn, moving = results.neighbours(), results.film()
-        path = None
-        if moving is not None:
-            path = save_bytes_to_cache(moving, FILM, film.GRADIO_CACHE)
-            film.temp_files.add(path)  # these are what Gradio deletes after a while
         return (
             scores_table(results, run),
             _headed("Samples, and below each the nearest real images", drawn, NEIGHBOURS_BY, run),
             drawn,
             _headed("Training", moving, FILM_BY, run),
-            path,
+            served(moving, FILM, film) if moving is not None else None,
         )
 
     tab.select(opened, None, [scores, near, neighbours, learned, film], api_name="results", show_progress="hidden")

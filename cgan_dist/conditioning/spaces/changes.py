@@ -12,7 +12,7 @@ from cgan_dist.conditioning.spaces.classes import Classes
 from cgan_dist.conditioning.spaces.continuous import Continuous
 from cgan_dist.conditioning.spaces.stored import listed
 from cgan_dist.errors import UserError, close_match
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, ProductLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, placed_parts
 
 Part = ClassLabels | AttributeLabels | ContinuousLabels
 
@@ -55,9 +55,7 @@ def _one(parts: list[tuple[Part, int]], labels: Tensor, words: list[str], text: 
 
 def _parts(schema: LabelSchema) -> list[tuple[Part, int]]:
     """The parts of a label, and the column where each begins."""
-    if isinstance(schema, ProductLabels):
-        return [(part, columns.start) for part, columns in zip(schema.parts, schema.columns, strict=True)]
-    return [(schema, 0)] if isinstance(schema, Part) else []
+    return [(part, first) for part, first in placed_parts(schema) if isinstance(part, Part)]
 
 
 def _part_of(parts: list[tuple[Part, int]], word: str) -> tuple[Part, int]:

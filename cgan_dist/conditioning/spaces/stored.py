@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cgan_dist.conditioning.spaces.constant import Constant
 from cgan_dist.errors import UserError, close_match
-from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, ProductLabels
+from cgan_dist.labels import AttributeLabels, ClassLabels, ContinuousLabels, LabelSchema, ProductLabels, placed_parts
 
 WHERE = "conditioning.labels"
 NEEDED = {ClassLabels: "class", AttributeLabels: "attribute", ContinuousLabels: "continuous"}
@@ -32,12 +32,9 @@ def parts_of(schema: LabelSchema, kind: type[Kind], space: str) -> list[tuple[Ki
     Raises:
         UserError: if there are none.
     """
-    if isinstance(schema, kind):
-        return [(schema, 0)]
-    parts = schema.parts if isinstance(schema, ProductLabels) else []
-    starts = [columns.start for columns in schema.columns] if isinstance(schema, ProductLabels) else []
-    found = [(part, start) for part, start in zip(parts, starts, strict=True) if isinstance(part, kind)]
+    found = [(part, start) for part, start in placed_parts(schema) if isinstance(part, kind)]
     if not found:
+        parts = schema.parts if isinstance(schema, ProductLabels) else []
         held = f"'{schema.kind}'" + (f" of {' and '.join(part.kind for part in parts)}" if parts else "")
         raise UserError(f"{WHERE}: '{space}' needs {NEEDED[kind]} labels, the data has {held}.")
     return found

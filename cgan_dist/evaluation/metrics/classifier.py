@@ -90,6 +90,12 @@ class Classifier(nn.Module):
         return Comparison(*(torch.cat(column) for column in zip(*found, strict=True)))
 
     @torch.no_grad()
+    def read(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) uint8 on any device -> (B, N) float32 on the CPU, in batches, in inference mode."""
+        self.eval()
+        return torch.cat([self(part.to(self.device)).cpu().float() for part in images.split(READ_BATCH)])
+
+    @torch.no_grad()
     def embedded(self, images: Tensor) -> Tensor:
         """(B, C, H, W) uint8, or float in 0..255 -> (B, F) features, in batches, in inference mode."""
         self.eval()

@@ -10,7 +10,6 @@ from cgan_dist.inversion.candidates import (
     discrete_labels,
     flipped,
     likely_labels,
-    reading_of,
     unlikely,
 )
 from cgan_dist.inversion.distance import Distance
@@ -61,14 +60,14 @@ def test_the_classifier_ranks_classes_and_attributes_together() -> None:
         classifier.head.weight.zero_()
         classifier.head.bias.copy_(torch.tensor([0.0, 0, 3, 1, -5, 2]))  # cow, no hat, a smile; a dog is next
     images = torch.zeros(2, 1, 6, 6, dtype=torch.uint8)
-    reading = reading_of(classifier, images)
+    reading = classifier.read(images)
     found = likely_labels(distance, images, 2, reading)
     assert found[:, 0].tolist() == [[2, 0, 1]] * 2
     assert found.shape == (2, 2, 3)
     cost = unlikely(reading, torch.tensor([[[2.0, 0, 1], [2, 1, 1], [2, 0, 0]]] * 2), space)[0]
     torch.testing.assert_close(cost[1:] - cost[0], torch.tensor([5.0, 2.0]))
     classifier.head.bias.data.mul_(100)
-    assert unlikely(reading_of(classifier, images), torch.tensor([[[0.0, 1, 0]]] * 2), space).tolist() == [[30]] * 2
+    assert unlikely(classifier.read(images), torch.tensor([[[0.0, 1, 0]]] * 2), space).tolist() == [[30]] * 2
 
 
 def test_each_attribute_is_changed_once() -> None:

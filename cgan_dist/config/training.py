@@ -90,7 +90,7 @@ class OptimConfig(AdamConfig):
     """Of D alone, likewise."""
     tables: Literal["auto", "dense", "rows"] = "auto"
     """How label tables are updated: `dense` moves every row at every step, as Adam does; `rows` moves those of the
-    batch only, as torch's SparseAdam does; `auto` is `rows` from 640 rows on."""
+    batch only and leaves the others as they are; `auto` is `rows` from 640 rows on."""
 
     @model_validator(mode="before")
     @classmethod

@@ -44,19 +44,36 @@ def reduce_rows(accelerator: Accelerator, tables: Iterable[nn.Parameter], at_mos
 
     Args:
         accelerator: of this process.
-        tables: with sparse gradients.
-        at_most: different rows in one rank's gradient, the same number on every rank. Shorter ones are filled up with
-            zeros for a row that is there, because all must gather the same size.
+        tables: with sparse gradients; they leave it `merged`.
+        at_most: different rows in one rank's gradient, the same number on every rank, because all must gather as much.
     """
-    if accelerator.num_processes == 1:
-        return
     for table in tables:
-        assert table.grad is not None
-        grad = table.grad.coalesce()
-        missing = at_most - grad._nnz()
-        own = torch.cat([grad.indices()[0], grad.indices()[0, :1].expand(missing)])
-        index = cast(Tensor, accelerator.gather(own))
-        rows = cast(Tensor, accelerator.gather(F.pad(grad.values(), (0, 0, 0, missing))))
-        table.grad = torch.sparse_coo_tensor(
-            index[None], rows / accelerator.num_processes, table.shape, check_invariants=False
-        )
+        own = merged(cast(Tensor, table.grad), at_most)
+        if accelerator.num_processes > 1:
+            rows, sums = (cast(Tensor, accelerator.gather(part)) for part in (own._indices()[0], own._values()))
+            own = merged(_sparse(rows, sums, table.shape), at_most * accelerator.num_processes)
+            own._values().div_(accelerator.num_processes)
+        table.grad = own
+
+
+def merged(gradient: Tensor, entries: int) -> Tensor:
+    """A sparse gradient with the entries of each row added up, equal to it, in so many entries whatever they are.
+
+    The different rows come first, each with its sum; all entries behind them are zeros for the first row. Where the
+    sums end is not asked of the device, for which `coalesce` waits.
+
+    Args:
+        gradient: sparse (N, F), of at least one entry. How many it has can depend on their rows: on a CPU the sum of
+            two sparse tensors has those merged that happen to meet.
+        entries: of the result; at least as many as there are different rows.
+    """
+    named, values = gradient._indices()[0], gradient._values()
+    rows, order = named.sort(stable=True)
+    of_sorted = F.pad((rows[1:] != rows[:-1]).cumsum(0), (1, 0))
+    place = torch.empty_like(order).scatter_(0, order, of_sorted)
+    sums = values.new_zeros(entries, *values.shape[1:]).index_add_(0, place, values)
+    return _sparse(rows[:1].repeat(entries).scatter_(0, place, named), sums, gradient.shape)
+
+
+def _sparse(rows: Tensor, values: Tensor, shape: torch.Size) -> Tensor:
+    return torch.sparse_coo_tensor(rows[None], values, shape, check_invariants=False)

@@ -15,6 +15,7 @@ from cgan_dist.conditioning.linear import rows_only_
 from cgan_dist.config.schedule import largest, value_at
 from cgan_dist.config.training import AdamConfig
 from cgan_dist.training.rates import by_part, rate_at, width_factor
+from cgan_dist.training.row_adam import RowAdam
 
 LARGE_TABLE_ROWS = 640
 """A batch of 64 touches a tenth of such a table: from here on `auto` updates the rows of the batch only."""
@@ -27,12 +28,12 @@ LEAST_SCALE = 1.0
 class NetworkOptimizer:
     """Adam over a network; large label tables may move by the rows of the batch only.
 
-    Rows of classes that are not in the batch keep their values and moments (torch's SparseAdam); dense Adam would move
-    them by what is left of their momentum, at a cost that grows with the number of classes.
+    Rows of classes that are not in the batch keep their values and moments (`RowAdam`); dense Adam would move them by
+    what is left of their momentum, at a cost that grows with the number of classes.
 
     An update whose gradients are not finite, or too large to be squared, is skipped: weights, moments and the count of
-    steps stay. The device decides, and the host does not wait for it, except for a network with `tables` and on devices
-    whose Adam cannot be told (`SKIPS_ON_DEVICE`).
+    steps stay. The device decides, and the host does not wait for it, except on devices whose Adam cannot be told
+    (`SKIPS_ON_DEVICE`).
 
     With `weight_decay` it is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101): an update takes the decay times the
     rate of each dense weight from it. Rows would all have to move for that, so tables that move by rows do not decay.
@@ -94,17 +95,18 @@ class NetworkOptimizer:
     def step(self, images_seen: int) -> Tensor:
         """Changes the weights at this point of the clock, or skips the update, and forgets the gradients.
 
+        Those of `tables` must have gone through `reduce_rows`.
+
         Returns:
             Scalar float32 on the device, the same on every rank: 1 if the gradients were bad, else 0.
         """
         bad = self._judge_gradients(images_seen)
-        if self.fused:
-            self.optimizers["adam"].optimizer.found_inf = bad  # how a scaler tells fused Adam to leave all as it is
-        # SparseAdam and Adam that is not fused cannot be told; the first waits for the device anyway.
-        skip_on_host = bool(self.tables or not self.fused) and bool(bad)
+        skip_on_host = not self.fused and bool(bad)
         for name, prepared in self.optimizers.items():
             optimizer = prepared.optimizer  # Accelerate's own step looks for a package of another optimizer each time
             self._set_rates(name, optimizer, images_seen)
+            if self.fused:
+                optimizer.found_inf = bad  # how a scaler tells fused Adam to leave all as it is
             if not skip_on_host:
                 optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -132,10 +134,8 @@ class NetworkOptimizer:
 
         Squares norms, because Adam squares gradients: a second moment of inf would hold its weight for ever.
         """
-        for table in self.tables:
-            table.grad = cast(Tensor, table.grad).coalesce()
         gradients = [parameter.grad for parameter in self.dense if parameter.grad is not None]
-        gradients += [cast(Tensor, table.grad).values() for table in self.tables]
+        gradients += [cast(Tensor, table.grad)._values() for table in self.tables]
         if not gradients:
             return torch.zeros((), device=self.skips.device)
         if self.scaler is not None:
@@ -201,12 +201,12 @@ def build_optimizers(
     Args:
         parts: from `parts_of`.
         config: of the network.
-        fused: of the dense weights' Adam.
+        fused: of both Adams.
     """
     groups = {name: [{"params": weights} for weights in found.values()] for name, found in parts.items()}
     kind = torch.optim.AdamW if largest(config.weight_decay) > 0 else torch.optim.Adam
     found: dict[str, torch.optim.Optimizer] = {"adam": kind(groups["adam"], lr=0.0, fused=fused, weight_decay=0.0)}
-    return found | ({"rows": torch.optim.SparseAdam(groups["rows"], lr=1.0)} if "rows" in groups else {})
+    return found | ({"rows": RowAdam(groups["rows"], fused=fused)} if "rows" in groups else {})
 
 
 def large_tables(network: nn.Module, tables: Literal["auto", "dense", "rows"]) -> list[nn.Parameter]:

@@ -46,17 +46,6 @@ def _clone(call: Call) -> Tensor:
     return _sparse(asked, asked._nnz(), asked.is_coalesced()) if _is_sparse(asked) else NotImplemented
 
 
-def _coalesce(call: Call) -> Tensor:
-    """No two rows are the same."""
-    asked: Tensor = call.args[0]
-    return _sparse(asked, asked._nnz(), True)
-
-
-def _sparse_mask(call: Call) -> Tensor:
-    mask: Tensor = call.args[1]
-    return _sparse(mask, mask._nnz(), mask.is_coalesced())
-
-
 def _add(call: Call) -> Any:
     """The rows of both are the same, as those of reals and fakes are; into a dense tensor only in place."""
     one, other = call.args[:2]
@@ -72,8 +61,6 @@ ANSWERS: dict[str, Answer] = {
     "nonzero": _nonzero,
     "equal": lambda call: True,
     "clone": _clone,
-    "_coalesce": _coalesce,
-    "sparse_mask": _sparse_mask,
     "add": _add,
     "add_": _add,
 }

@@ -28,7 +28,7 @@ ITERATION = {
     "drawn_celeba": Bound(325, 4),
     "emoji": Bound(594, 4),
     "fashion_mnist": Bound(355, 4),
-    "glyphs": Bound(505, 4),
+    "glyphs": Bound(558, 4),
     "imagefolder": Bound(1_406, 4),
     "imagenet256": Bound(3_351, 4),
     "mnist": Bound(316, 4),
@@ -45,9 +45,6 @@ ONCE = {
 }
 """In the first iteration of a run, at most: of a label space, of the shares of noise, and of the matrices that double
 and halve pictures of a size."""
-WAITS_BY_ROWS = {"coalesce at training/optimizer.py": 3, "item at training/optimizer.py": 2}
-"""In one iteration with three tables by rows: the rows of each gradient are counted, each network asks for a skip."""
-WAITS_BY_ROWS_FOR_RANKS = WAITS_BY_ROWS | {"coalesce at distributed/gradients.py": 3}
 WAITS_IN_ROOMS = {
     "agree": {"copy to the host at distributed/collectives.py": 1},
     "log": {

@@ -70,7 +70,7 @@ CONFIGS = {
     "drawn_celeba": Data(32, 3, "faces"),
     "emoji": Data(32, 3, "several"),
     "fashion_mnist": Data(28, 1, "ten"),
-    "glyphs": Data(32, 1, "several"),
+    "glyphs": Data(32, 1, "characters"),
     "imagefolder": Data(64, 3, "ten"),
     "imagenet256": Data(32, 3, "thousand"),
     "mnist": Data(28, 1, "ten"),

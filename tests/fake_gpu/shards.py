@@ -23,6 +23,9 @@ SCHEMAS: dict[str, LabelSchema] = {
     "three": ClassLabels(names=["a", "b", "c"]),
     "ten": ClassLabels(names=[str(number) for number in range(10)]),
     "thousand": ClassLabels(names=[str(number) for number in range(1000)]),
+    "characters": ProductLabels(
+        parts=[ClassLabels(names=[str(number) for number in range(1000)]), AttributeLabels(names=["p", "q"])]
+    ),
     "faces": AttributeLabels(names=FACES),
     "reals": ContinuousLabels(names=["x", "y"], ranges=[(0.0, 1.0), (-1.0, 1.0)]),
     "several": ProductLabels(

@@ -10,8 +10,6 @@ from tests.fake_gpu.bounds import (
     MORE_WAITS_FOR_RANKS,
     MORE_WAITS_IN_FP16,
     ONCE,
-    WAITS_BY_ROWS,
-    WAITS_BY_ROWS_FOR_RANKS,
     WAITS_IN_ROOMS,
 )
 from tests.fake_gpu.cases import FAMILIES
@@ -33,12 +31,11 @@ def test_iterations_of_a_run_wait_for_nobody(family: str, case: str) -> None:
     assert_clean(report)
     pages = report.visits("iteration")
     assert len(pages) == 8
-    by_rows = WAITS_BY_ROWS if family == "runs" else WAITS_BY_ROWS_FOR_RANKS
     for page in pages:
         waits = page.waits_by_file
         for what, most in ONCE.items():
             assert waits.pop(what, 0) <= most
-        assert waits == (by_rows if "by rows" in case else {}), page.waits
+        assert waits == {}, page.waits
 
 
 @pytest.mark.parametrize(("family", "case"), RUNS)

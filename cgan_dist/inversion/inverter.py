@@ -16,7 +16,7 @@ from cgan_dist.inversion.candidates import bit_columns, flipped, likely_labels, 
 from cgan_dist.inversion.descent import QUIET, Descent, plausible
 from cgan_dist.inversion.distance import Distance, on
 from cgan_dist.inversion.plan import Plan
-from cgan_dist.inversion.search import Search
+from cgan_dist.inversion.standing import Standing
 from cgan_dist.randomness import draw_latent, torch_generator
 from cgan_dist.sampling.interpolation import DEVIATIONS
 
@@ -100,7 +100,7 @@ class Inverter:
         with self.distance.frozen():
             return self._found(images, self._searched(images, keys, labels, go_on))
 
-    def _searched(self, images: Tensor, keys: Sequence[int], labels: Tensor | None, go_on: GoOn | None) -> Search:
+    def _searched(self, images: Tensor, keys: Sequence[int], labels: Tensor | None, go_on: GoOn | None) -> Standing:
         plan, pictures = self.plan, len(images)
         if labels is not None:
             clock = _Clock(go_on, plan.steps * len(self._chunks(pictures, 1)))
@@ -121,16 +121,16 @@ class Inverter:
             z = best.z.expand(-1, bits, -1, -1)
             more = self._descend(images, keys, _for_each(others, self.plan.starts), z, "flip", clock)
             more = self._weighed(more, reading)
-            found = Search(*(torch.cat(both, dim=1) for both in zip(found, more, strict=True)))
+            found = Standing(*(torch.cat(both, dim=1) for both in zip(found, more, strict=True)))
         found = found.kept(found.ranked_once(self.sampler.label_space)[:, :kept])
         return self._weighed(self._descend(images, keys, found.labels, found.z, "finish", clock), reading)
 
-    def _weighed(self, search: Search, reading: Tensor | None) -> Search:
+    def _weighed(self, standing: Standing, reading: Tensor | None) -> Standing:
         """Adds what the classifier says of the labels."""
         if reading is None:
-            return search
-        cost = unlikely(reading, search.labels[:, :, 0], self.sampler.label_space)
-        return search._replace(cost=self.plan.reading_weight * cost)
+            return standing
+        cost = unlikely(reading, standing.labels[:, :, 0], self.sampler.label_space)
+        return standing._replace(cost=self.plan.reading_weight * cost)
 
     def _starts(self, images: Tensor, keys: Sequence[int], tried: Tensor) -> tuple[Tensor, Tensor]:
         """(P, K) labels -> (P, K, S) and (P, K, S, Z): the same draws for all labels of a picture.
@@ -155,7 +155,7 @@ class Inverter:
         stage: str,
         clock: _Clock,
         free: bool = True,
-    ) -> Search:
+    ) -> Standing:
         """Descends from (P, K, S, Z) under (P, K, S) labels, in batches of bounded size."""
         steps = self.plan.steps if stage == "finish" else self.plan.screen_steps
         count, number = starts.shape[1:3]
@@ -178,7 +178,7 @@ class Inverter:
             )
         of_pictures = [[torch.cat(parts, dim=1) for parts in zip(*chunks, strict=True)] for chunks in found.values()]
         joined = [torch.cat(parts) for parts in zip(*of_pictures, strict=True)]
-        return Search(*joined + [torch.zeros(joined[0].shape[:2])])
+        return Standing(*joined + [torch.zeros(joined[0].shape[:2])])
 
     def _noise(self, keys: Sequence[int], stage: str, steps: int, width: int) -> Tensor:
         """(T, R, Z) on the device, for the steps that have some; the same for all labels of a picture."""
@@ -201,17 +201,17 @@ class Inverter:
             for label in range(0, count, some)
         ]
 
-    def _found(self, images: Tensor, search: Search) -> Found:
+    def _found(self, images: Tensor, standing: Standing) -> Found:
         space = self.sampler.label_space
-        search = search.kept(search.ranked())  # the best label is number 0
-        start = search.whole[:, 0].argmin(1)
+        standing = standing.kept(standing.ranked())  # the best label is number 0
+        start = standing.whole[:, 0].argmin(1)
         rows = torch.arange(len(start))
-        labels, z, pixels, features, whole, curve = (part[rows, 0, start] for part in search[:-1])
-        plain = without_values(search.labels[:, :, 0].flatten(0, 1), space).unflatten(0, search.labels.shape[:2])
+        labels, z, pixels, features, whole, curve = (part[rows, 0, start] for part in standing[:-1])
+        plain = without_values(standing.labels[:, :, 0].flatten(0, 1), space).unflatten(0, standing.labels.shape[:2])
         same = (plain == plain[:, :1]).reshape(*plain.shape[:2], -1).all(2)
-        scores, place = search.scores.masked_fill(same, torch.inf).min(1)
-        next_distance = search.whole.amin(2)[rows, place].masked_fill(scores.isinf(), torch.inf)
-        chosen = search.whole[rows, place].argmin(1)
+        scores, place = standing.scores.masked_fill(same, torch.inf).min(1)
+        next_distance = standing.whole.amin(2)[rows, place].masked_fill(scores.isinf(), torch.inf)
+        chosen = standing.whole[rows, place].argmin(1)
         return Found(
             z=z,
             labels=labels,
@@ -219,7 +219,7 @@ class Inverter:
             features=features,
             distance=whole,
             random=self._random(images, labels),
-            next_labels=search.labels[rows, place, chosen],
+            next_labels=standing.labels[rows, place, chosen],
             next_distance=next_distance,
             curve=curve,
         )

@@ -11,7 +11,7 @@ from cgan_dist.conditioning.spaces.base import LabelSpace
 from cgan_dist.inversion.candidates import without_values
 
 
-class Search(NamedTuple):
+class Standing(NamedTuple):
     """P pictures, of each K labels, of each S starts, all on the CPU.
 
     Attributes:
@@ -37,10 +37,10 @@ class Search(NamedTuple):
         """(P, K), low for the label that explains a picture best."""
         return self.whole.amin(2) + self.cost
 
-    def kept(self, order: Tensor) -> Search:
+    def kept(self, order: Tensor) -> Standing:
         """(P, k), numbers of labels -> those alone."""
         pictures = torch.arange(len(order))[:, None]
-        return Search(*(part[pictures, order] for part in self))
+        return Standing(*(part[pictures, order] for part in self))
 
     def ranked(self) -> Tensor:
         """(P, K): numbers of labels, the best first."""

@@ -133,10 +133,11 @@ class PartConfig(Section):
     name: str = "dcgan"
     """`dcgan`, `resnet`, `r3`, `transformer`, or `package.module:Class`; see docs/training.md#networks."""
     args: dict[str, Any] = {}
-    """`dcgan`: `width` 64, `stages` (derived from the size), `norm` `batch` or `none`, of D `padding` `same` or
-    `valid`. `resnet`: `width` 64, `max_width` 512, `attention` null, of D `spectral` true and `spectral_tables` true.
-    `r3`: `width` 64, `max_width` 512, `blocks` 2, `expansion` 2, `group_size` 16. `transformer`: `width` 384, `depth`
-    12, `heads` null, `patch` 2, `levels` 1, `checkpoint` false, of G `output_gain` 1, of D `apart` false."""
+    """`dcgan`: `width` 64, `stages` (derived from the size), `norm` `batch` or `none`, of G `upsampling` `transposed`
+    or `nearest`, of D `padding` `same` or `valid`. `resnet`: `width` 64, `max_width` 512, `attention` null, of D
+    `spectral` true and `spectral_tables` true. `r3`: `width` 64, `max_width` 512, `blocks` 2, `expansion` 2,
+    `group_size` 16. `transformer`: `width` 384, `depth` 12, `heads` null, `patch` 2, `levels` 1, `checkpoint` false, of
+    G `output_gain` 1, of D `apart` false."""
 
 
 class GeneratorConfig(PartConfig):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 STAYS, UNBOUNDED = "stays_in_float32", "is_unbounded"
-Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+Layer = TypeVar("Layer", bound=nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
 Network = TypeVar("Network", bound=nn.Module)
 
 

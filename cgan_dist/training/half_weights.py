@@ -10,6 +10,7 @@ from torch.autograd import Function
 
 from cgan_dist.conditioning.channel_conv import ChannelConv2d
 from cgan_dist.conditioning.latent_concat import LatentConcat
+from cgan_dist.models.doubling_conv import DoublingConv2d
 from cgan_dist.models.image_layer import stays_in_float32
 
 LAYERS = (
@@ -25,8 +26,8 @@ def casts_weights_at_once_(network: nn.Module, device_type: str) -> None:
     Numbers stay as they are: autocast finds the weights in its precision and leaves them alone. A network of 58 weights
     and biases is spared 57 operations in each forward pass and as many in each backward pass. What torch.compile makes
     needs none of this. A network that computes features anew in the backward pass, when its forward pass has ended,
-    stays as it is. Call it before the network is prepared, as autocast is entered in the forward pass that Accelerate
-    wraps.
+    stays as it is, and so does `DoublingConv2d`, which adds up weights before a convolution takes them. Call it before
+    the network is prepared, as autocast is entered in the forward pass that Accelerate wraps.
 
     Args:
         network: raw, with parameters in float32, and with spectral norm where it is to have it.
@@ -36,7 +37,7 @@ def casts_weights_at_once_(network: nn.Module, device_type: str) -> None:
     places = [
         (module._parameters, name)
         for module in network.modules()
-        if isinstance(module, LAYERS) and not stays_in_float32(module)
+        if isinstance(module, LAYERS) and not isinstance(module, DoublingConv2d) and not stays_in_float32(module)
         for name, _ in module.named_parameters(recurse=False)
     ]
 

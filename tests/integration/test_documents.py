@@ -53,8 +53,8 @@ def shards_for(
             pictures = tmp_path_factory.mktemp("shards") / "pictures"
             write_shards(striped_images(4, size=64, channels=3), pictures, Plan(shards=2))
             return encoded(pictures, autoencoder_folder, out)
-        if path == "data/emoji":
-            pictures = striped_images(32, size=32, channels=3)
+        if path in ("data/emoji", "data/emoji64"):
+            pictures = striped_images(32, size=64 if "64" in path else 32, channels=3)
             schema = ProductLabels(parts=[pictures.schema, AttributeLabels(names=["twitter"])])
             labels = np.stack([pictures.labels, pictures.labels % 2], axis=1).astype(schema.dtype)
             write_shards(replace(pictures, labels=labels, schema=schema), out, Plan(shards=2))

@@ -1,4 +1,4 @@
-"""A 3x3 convolution of features at twice their size, at a quarter of the operations."""
+"""A 3x3 convolution of features at twice their size, in less than half of its operations."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ from cgan_dist.errors import UserError, shown
 from cgan_dist.labels import LabelSchema
 from cgan_dist.losses.lecam import STATE as LECAM
 from cgan_dist.training.optimizer import build_optimizers, parts_of, rows_of_large_tables
+from cgan_dist.training.row_adam import MOMENTS
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
 SET_ANEW = ("params", "lr", "betas", "fused", "foreach", "weight_decay", "decoupled_weight_decay")
 """Of a group: its parameters, and what the trainer sets by itself."""
 

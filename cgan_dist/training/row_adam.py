@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-STATE = ("exp_avg", "exp_avg_sq")
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What Adam keeps of each weight, by its names in a checkpoint."""
 
 
 class RowAdam(torch.optim.Optimizer):
@@ -61,7 +62,7 @@ class RowAdam(torch.optim.Optimizer):
             tables = [table for table in group["params"] if table.grad is not None]
             if not tables:
                 continue
-            held = [[table, *(self._moments(table, group["fused"])[key] for key in STATE)] for table in tables]
+            held = [[table, *(self._moments(table, group["fused"])[key] for key in MOMENTS)] for table in tables]
             rows, gradients = zip(*(_rows(table.grad) for table in tables), strict=True)
             moved = [[whole.index_select(0, own) for whole in three] for three, own in zip(held, rows, strict=True)]
             values, first, second = (list(column) for column in zip(*moved, strict=True))
@@ -91,7 +92,7 @@ class RowAdam(torch.optim.Optimizer):
         state: dict[str, Tensor] = self.state[table]
         if not state:
             state["step"] = torch.zeros((), device=table.device if fused else "cpu")
-            state |= {key: torch.zeros_like(table) for key in STATE}
+            state |= {key: torch.zeros_like(table) for key in MOMENTS}
         return state
 
 

@@ -6,12 +6,13 @@ import base64
 import hmac
 import os
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cgan_dist.errors import UserError
+from cgan_dist.playground.exchange import App, Message, Receive, Send
 from cgan_dist.playground.question import MAX_BODY, TooLarge, checked_question
 from cgan_dist.playground.visitors import Visitors
 
@@ -35,11 +36,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Refusal(NamedTuple):

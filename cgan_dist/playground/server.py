@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from cgan_dist.errors import UserError
+from cgan_dist.playground.exchange import HeardOut
 from cgan_dist.playground.gate import Gate
 from cgan_dist.playground.served_folder import served_folder
 from cgan_dist.playground.subject import Subject, open_subject
@@ -156,6 +157,7 @@ def build_app(subject: Subject, host: str, files: Path, password: str | None = N
         visitors=visitors,
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, host] if is_loopback(host) else ["*"])
+    app.add_middleware(HeardOut)
     return gr.mount_gradio_app(
         app,
         page,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import uvicorn
 
 from cgan_dist.playground import connections
-from cgan_dist.playground.connections import PatientProtocol
-
-Open = Callable[[bytes], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
-"""Connects and sends."""
+from tests.unit.playground.asgi_server import Open, ended, serving
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -27,44 +21,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
 
 
-def serving(use: Callable[[Open], Awaitable[None]]) -> None:
-    """Uses a server that listens on an address of its own."""
-
-    async def run() -> None:
-        config = uvicorn.Config(app, port=0, http=PatientProtocol, ws="none", log_level="error", lifespan="off")
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0)
-        host, port = server.servers[0].sockets[0].getsockname()
-        writers: list[asyncio.StreamWriter] = []
-
-        async def opened(sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            reader, writer = await asyncio.open_connection(host, port)
-            writers.append(writer)
-            writer.write(sent)
-            return reader, writer
-
-        try:
-            await use(opened)
-        finally:
-            for writer in writers:
-                writer.close()
-            await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
-            server.should_exit = server.force_exit = True
-            await task
-
-    asyncio.run(run())
-
-
-async def ended(reader: asyncio.StreamReader) -> bytes:
-    """All that comes until the server ends a connection."""
-    try:
-        return await asyncio.wait_for(reader.read(), 30)
-    except ConnectionError:
-        return b""
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"])
 def test_a_request_that_is_never_whole_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.05)
@@ -73,7 +29,7 @@ def test_a_request_that_is_never_whole_is_ended(sent: bytes, monkeypatch: pytest
         reader, _ = await opened(sent)
         assert await ended(reader) == b""
 
-    serving(use)
+    serving(app, use)
 
 
 def test_the_second_request_of_a_connection_has_to_be_whole_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +41,7 @@ def test_the_second_request_of_a_connection_has_to_be_whole_too(monkeypatch: pyt
         writer.write(b"GET / HT")
         assert b"200 OK" not in await ended(reader)
 
-    serving(use)
+    serving(app, use)
 
 
 def test_who_waits_makes_room_and_who_has_asked_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +56,7 @@ def test_who_waits_makes_room_and_who_has_asked_stays(monkeypatch: pytest.Monkey
         assert [await ended(reader) for reader, _ in halves[:17]] == [b""] * 17
         assert not asked.at_eof()
 
-    serving(use)
+    serving(app, use)
 
 
 def test_one_client_has_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,4 +69,4 @@ def test_one_client_has_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) 
         reader, _ = await opened(b"")
         assert await ended(reader) == b""
 
-    serving(use)
+    serving(app, use)

@@ -26,6 +26,8 @@ from tests.conftest import striped_images
 from tests.launching import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("**/*.yaml"))
+LARGE = ("imagenet256", "celeba_128")
+"""Configs whose networks take their time to be built and tried; `tests/fake_gpu` has their iterations."""
 UNPARSED = ("apt-get", "cat", "make", "npm", "sbatch", "source", "tar", "wandb")
 """Programs of others; what they are given is theirs to understand."""
 
@@ -72,7 +74,11 @@ def shards_for(
     return make
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.long] if path.stem in LARGE else []) for path in CONFIGS],
+    ids=[str(path.relative_to(ROOT)) for path in CONFIGS],
+)
 def test_every_config_passes_the_check(
     path: Path, shards_for: Callable[[str], Path], autoencoder_folder: Path, tmp_path: Path
 ) -> None:

@@ -114,11 +114,11 @@ def test_a_terminal_that_is_closed_stops_training_with_a_checkpoint(
 
 def test_under_nohup_a_closed_terminal_changes_nothing(config_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "test"
-    terminal = Terminal(line(config_file, "train.total_images=6400", "data.workers=2"), nohup=True)
+    terminal = Terminal(line(config_file, f"train.total_images={2 * SHORT}", "data.workers=2"), nohup=True)
     wait_for(lambda: (terminal.read(), images_logged(run))[1], terminal.process)
     terminal.close()
     assert terminal.process.wait(900) == 0
-    assert find_checkpoint(run).images_seen == 6400
+    assert find_checkpoint(run).images_seen == 2 * SHORT
     assert not (run / "REQUEUE").exists()
 
 

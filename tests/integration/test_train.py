@@ -232,7 +232,7 @@ def test_balance_changes_what_is_seen_and_not_what_as_data_asks_for(
         assert torch.equal(plain.tensors("labels")[name], even.tensors("labels")[name])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compiled_networks_train(config_file: Path, tmp_path: Path) -> None:
     """In a process of its own: torch.compile provokes warnings of torch's own, which are errors here."""
     penalty = ("loss.penalties.r1=0.1", "loss.lazy_updates=2", "discriminator.args.norm=none")

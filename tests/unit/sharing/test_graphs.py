@@ -26,21 +26,17 @@ from tests.unit.generator_samples import SCHEMAS, config_of, generator_of
 
 FILM = {"name": "film", "args": {"dim": 4, "latent": True}}
 EMBEDDING = {"name": "embedding", "args": {"dim": 4}}
-TAKEN: list[tuple[str, list[Any]]] = [
-    ("classes", ["concat", EMBEDDING]),
-    ("attributes", ["film"]),
-    ("product", ["concat", EMBEDDING, FILM]),
-    ("none", []),
-]
-QUICK = {("dcgan", "classes"), ("r3", "product"), ("resnet", "attributes")}
 
 
 @pytest.mark.parametrize(
     ("network", "kind", "ways"),
     [
-        pytest.param(net, kind, ways, marks=[] if (net, kind) in QUICK else [pytest.mark.slow])
-        for net in ("dcgan", "r3", "resnet")
-        for kind, ways in TAKEN
+        ("dcgan", "classes", ["concat", EMBEDDING]),
+        ("dcgan", "none", []),
+        ("r3", "product", ["concat", EMBEDDING, FILM]),
+        ("r3", "none", []),
+        ("resnet", "attributes", ["film"]),
+        ("resnet", "product", ["concat", EMBEDDING, FILM]),
     ],
 )
 def test_both_graphs_draw_what_pytorch_draws(network: str, kind: str, ways: list[Any], tmp_path: Path) -> None:

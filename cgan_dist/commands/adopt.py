@@ -21,7 +21,7 @@ from cgan_dist.errors import UserError
 @click.option("--split", default="train", show_default=True, help="train, valid, test or all, where there are several.")
 @click.option("--shards", type=click.IntRange(1), help="Lists to deal the images to. Default: 8, or more eights.")
 @click.option("--seed", default=0, show_default=True, help="Another one shuffles the images otherwise.")
-@click.option("--processes", type=click.IntRange(1), help="Processes that read. Default: one per core.")
+@click.option("--processes", type=click.IntRange(1), help="Processes that read. Default: one per usable core.")
 @on_error_option("leave them out")
 @OPTIONS
 def adopt_command(

@@ -78,7 +78,9 @@ def on_error_option(skipped: str) -> Callable[..., Any]:
     help="How images are kept. Default: raw up to 64 pixels a side, else jpeg.",
 )
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Quality of jpeg and webp.")
-@click.option("--processes", type=click.IntRange(1), help="Processes that read and encode. Default: one per core.")
+@click.option(
+    "--processes", type=click.IntRange(1), help="Processes that read and encode. Default: one per usable core."
+)
 @click.option(
     "--part",
     type=PART,

@@ -78,7 +78,7 @@ def adopt(
         home: folder to write to, above the tars or a new one.
         dealing: how the images are shuffled.
         linked: whether to make `home`, with a link to each tar.
-        processes: null takes one per core.
+        processes: null takes one per core that this process may use.
         on_error: `stop` names all pictures that cannot be read; `skip` leaves them out.
 
     Raises:

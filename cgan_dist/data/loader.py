@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import logging
 import multiprocessing
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from logging import LogRecord
 from queue import SimpleQueue
@@ -39,9 +40,11 @@ from cgan_dist.data.workers import (
     take_down_log,
     watched,
 )
+from cgan_dist.distributed.cores import usable_cores
 from cgan_dist.errors import UserError
 from cgan_dist.labels import Labels
 
+logger = logging.getLogger(__name__)
 PREFETCH_BATCHES = 4
 JOINED_BATCHES = 2
 
@@ -106,6 +109,14 @@ class Loader:
             yield from self._joined(iter(dataset))
 
     def _start_workers(self, dataset: _RankStreams) -> Iterator[_Item]:
+        if self.workers > (cores := usable_cores()):
+            logger.warning(
+                "data.workers: found %d loader processes for %d usable core(s); they take turns with training. "
+                "Ask for more cores, or set data.workers=0.",
+                self.workers,
+                cores,
+            )
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)  # the same, of PyTorch's
         start_server()
         others = multiprocessing.active_children()
         with nothing_of_main(), refusals_explained():

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import multiprocessing
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +30,7 @@ from cgan_dist.data.partial import BROKEN, check_unused, disk, join_partial, ope
 from cgan_dist.data.shard_task import ColourAmongGrey, ShardTask, Written, read_or_cause
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.workers import apart_from_working_folder, end_with_parent
+from cgan_dist.distributed.cores import usable_cores
 from cgan_dist.errors import UserError
 
 Task = tuple[int, NDArray[np.int64]]
@@ -105,7 +105,7 @@ def write_shards(
         source: what to pack.
         out: folder to make; must not exist, or be empty.
         plan: how.
-        processes: null takes one per core, and one for a set that is in memory already.
+        processes: null takes one per core that this process may use, and one for a set that is in memory already.
         on_error: `stop` names all images that cannot be read; `skip` leaves them out and lists them in `broken.txt`.
 
     Raises:
@@ -174,7 +174,7 @@ def _write_all(
     if plan.channels is None and image.channels == 3:
         plan = replace(plan, channels=3)
     work = ShardTask(source, fresh, plan.fitting, image, plan.quality, plan.channels is not None)
-    processes = processes or (1 if isinstance(source.read, InMemory) else os.cpu_count() or 1)
+    processes = processes or (1 if isinstance(source.read, InMemory) else usable_cores())
     name = fresh.name.removesuffix(".partial")
     return list(tqdm(_run(work, tasks, processes), total=len(tasks), desc=name, unit="shard"))
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import torch
 
+from cgan_dist.distributed.cores import usable_cores
+
 
 @contextlib.contextmanager
 def lent_threads() -> Iterator[None]:
@@ -16,8 +18,7 @@ def lent_threads() -> Iterator[None]:
     A launcher gives each process a part of the cores, and most of them one.
     """
     own = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(own, min(own * int(os.environ.get("LOCAL_WORLD_SIZE", "1")), cores)))
+    torch.set_num_threads(max(own, min(own * int(os.environ.get("LOCAL_WORLD_SIZE", "1")), usable_cores())))
     try:
         yield
     finally:

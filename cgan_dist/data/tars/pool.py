@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from cgan_dist.data.workers import apart_from_working_folder, end_with_parent
+from cgan_dist.distributed.cores import usable_cores
 from cgan_dist.errors import UserError
 
 WORTH_BYTES = 1 << 28
@@ -30,12 +30,12 @@ def for_each_tar(
         tasks: what each tar needs; picklable.
         size_bytes: of all tars.
         what: is done, for the progress bar.
-        processes: null takes one per core, and one where the tars are small together.
+        processes: null takes one per core that this process may use, and one where the tars are small together.
 
     Raises:
         UserError: what `work` raises, or if a process ended without a word.
     """
-    processes = processes or (1 if size_bytes < WORTH_BYTES else os.cpu_count() or 1)
+    processes = processes or (1 if size_bytes < WORTH_BYTES else usable_cores())
     results = _results(work, tasks, min(processes, len(tasks)))
     yield from tqdm(results, total=len(tasks), desc=what, unit="tar", disable=len(tasks) == 1)
 

@@ -23,8 +23,6 @@ from tests.conftest import pixels_of, striped_images
 
 BATCH, STREAMS = 16, 4
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
-
 
 def loader(
     folder: Path, rank: int = 0, world_size: int = 1, workers: int = 0, cache: str = "auto", balance: Asked = "none"
@@ -200,3 +198,16 @@ def test_moving_one_step_ahead_changes_neither_order_nor_content(shards_folder: 
     for moved, batch in zip(itertools.islice(ahead, 6), straight, strict=True):
         assert torch.equal(moved.images, batch.images)
         assert torch.equal(moved.labels, batch.labels)
+
+
+def test_more_workers_than_cores_are_a_sentence_and_no_warning_of_pytorchs(
+    shards_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch._utils.cpu_count", lambda: 1)
+    for cores, said in ((1, 1), (2, 0)):
+        caplog.clear()
+        monkeypatch.setattr("cgan_dist.data.loader.usable_cores", lambda cores=cores: cores)
+        assert len(take(shards_folder, 0, 1, workers=2)) == 1
+        found = [record.getMessage() for record in caplog.records]
+        assert len(found) == said, found
+        assert all(text.startswith("data.workers: found 2 loader processes for 1 usable core(s)") for text in found)

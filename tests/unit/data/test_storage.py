@@ -322,7 +322,6 @@ def test_machines_that_share_a_cache_and_a_process_id_do_not_meet(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_the_loader_gives_the_same_batches(server: Server, shards_folder: Path, cache: Path, workers: int) -> None:
     def batches(shards: ShardSet) -> list[torch.Tensor]:
         loader = Loader(shards, batch_size=16, streams=4, seed=0, workers=workers)

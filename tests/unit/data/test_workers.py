@@ -26,8 +26,6 @@ from tests.conftest import striped_images
 from tests.launching import ROOT, environment
 from tests.unit.data.test_shards import damage_picture
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
-
 
 def batches(folder: Path, **options: str) -> Generator[Batch, None, None]:
     """Batches of two workers."""
@@ -159,4 +157,5 @@ running.close()
         line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=900, check=False,
         start_new_session=True,
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")
+    said = [line for line in done.stderr.splitlines() if "usable core(s)" not in line]  # on a machine of one
+    assert (done.returncode, done.stdout, said) == (0, "16\n", [])

@@ -3,15 +3,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
 import pytest
 import webdataset as wds
 
-from cgan_dist.data import shard_task
+from cgan_dist.data import shard_task, writer
 from cgan_dist.data.shards import ShardSet
 from cgan_dist.data.source import InMemory, Source
 from cgan_dist.data.storage import Storage
@@ -121,6 +123,22 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, stripes: Source, enc
 def test_several_processes_write_the_same_bytes(tmp_path: Path, stripes: Source) -> None:
     plan = Plan(shards=3, encoding="png")
     assert write_shards(stripes, tmp_path / "a", plan, 1) == write_shards(stripes, tmp_path / "b", plan, 2)
+
+
+def test_by_default_there_are_as_many_processes_as_cores_that_may_be_used(
+    tmp_path: Path, stripes: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def run(work: shard_task.ShardTask, tasks: list[writer.Task], processes: int) -> Iterator[shard_task.Written]:
+        asked.append(processes)
+        return starmap(work, tasks)
+
+    monkeypatch.setattr(writer, "usable_cores", lambda: 3)
+    monkeypatch.setattr(writer, "_run", run)
+    write_shards(stripes, tmp_path / "in memory", Plan(shards=2))
+    write_shards(replace(stripes, read=lambda index: stripes.read(index)), tmp_path / "read", Plan(shards=2))
+    assert asked == [1, 3]
 
 
 def test_a_pack_never_grows_beyond_its_bound(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 
+from cgan_dist.evaluation import arithmetic
 from cgan_dist.evaluation.arithmetic import float64_device, lent_threads
 
 
@@ -24,7 +24,7 @@ def _own_threads() -> Iterator[None]:
 def test_threads_of_the_processes_that_wait_are_lent_as_far_as_there_are_cores(
     monkeypatch: pytest.MonkeyPatch, own: int, processes: str | None, cores: int, lent: int
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(arithmetic, "usable_cores", lambda: cores)
     if processes is None:
         monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     else:

@@ -86,5 +86,5 @@ class Night(Tracker):
 
 
 def night(fault: str, at: int, others: str = "") -> str:
-    """The override that lets it happen."""
-    return f"tracking.trackers=[{others}{{name: 'tests.night:Night', args: {{fault: '{fault}', at: {at}}}}}]"
+    """The override that lets it happen, before other trackers get that line."""
+    return f"tracking.trackers=[{{name: 'tests.night:Night', args: {{fault: '{fault}', at: {at}}}}}{others}]"

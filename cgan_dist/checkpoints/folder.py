@@ -47,7 +47,7 @@ class Facts(NamedTuple):
     sha256: str
 
     @classmethod
-    def of(cls, content: bytes | memoryview) -> Facts:
+    def of(cls, content: bytes) -> Facts:
         """Those of a file with this content."""
         return cls(len(content), hashlib.sha256(content).hexdigest())
 

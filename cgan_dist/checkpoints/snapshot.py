@@ -77,7 +77,7 @@ class Snapshot:
         copies.synchronize()
         return cls(networks=taken[0], optimizers=taken[1], state=text.encode())
 
-    def files(self) -> Iterator[tuple[str, bytes | memoryview]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
         """Yields name and content of one file after the other."""
         for name in list(self.networks):
             tensors = self.networks.pop(name)
@@ -85,5 +85,5 @@ class Snapshot:
         for name in list(self.optimizers):
             buffer = io.BytesIO()
             torch.save(self.optimizers.pop(name), buffer)
-            yield f"{name}.pt", buffer.getbuffer()
+            yield f"{name}.pt", buffer.getvalue()  # no copy; a view would outlive it in a traceback
         yield STATE, self.state

@@ -60,7 +60,7 @@ class BackgroundWriter:
             logger.warning("A checkpoint was not written: %s", error)  # now, for the next `save` may be hours away
 
 
-def write_folder(contents: Iterable[tuple[str, bytes | memoryview]], folder: Path) -> None:
+def write_folder(contents: Iterable[tuple[str, bytes]], folder: Path) -> None:
     """Writes a checkpoint folder that is whole or absent, whenever the process is killed.
 
     Args:
@@ -146,7 +146,7 @@ def is_gone(path: Path) -> bool:
     return False
 
 
-def write_file(path: Path, content: bytes | memoryview) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Writes a file and waits until it is on disk."""
     with path.open("wb") as file:
         file.write(content)

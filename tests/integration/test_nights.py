@@ -115,10 +115,8 @@ def test_disk_full_later_on(training: Training, folder: Path, small_run: Path, w
 
 
 def test_disk_full_at_a_file_of_wandb(config_file: Path, folder: Path, small_run: Path) -> None:
-    launch(1, TRAIN, "--config", str(config_file), night("no room for W&B", at=16, others="wandb, "))
+    launch(1, TRAIN, "--config", str(config_file), night("no room for W&B", at=16, others=", wandb"))
     assert_ends_like(folder, small_run)
-    (kept,) = folder.glob("wandb/offline-run-*/*.wandb")
-    assert kept.stat().st_size == 100
     launch(1, TRAIN, "--config", str(config_file), "tracking.trackers=[wandb]", "train.total_images=80")
     assert "W&B gets 5 rows of this run that it had not kept" in (folder / "log.txt").read_text()
 

@@ -46,8 +46,7 @@ CUDA = {
 }
 """What torch.cuda says of it."""
 ACCELERATOR = {"is_available": True, "current_accelerator": GPU, "device_count": 1, "current_device_index": 0}
-make_subclass, apply, load = Tensor._make_subclass, nn.Module._apply, torch.load
-on_meta = networks._on_meta
+make_subclass, apply = Tensor._make_subclass, nn.Module._apply
 
 
 def pretend_a_gpu(gpu: FakeGpu) -> None:
@@ -55,7 +54,7 @@ def pretend_a_gpu(gpu: FakeGpu) -> None:
     changes = {
         torch.cuda: _answering(CUDA),
         draws: {"ThreadPoolExecutor": NoThreads},
-        networks: {"_on_meta": _on_meta},
+        networks: {"_on_meta": _outside(networks._on_meta)},  # the mode takes `meta` for the device
         torch.accelerator: _answering(ACCELERATOR),
         fake_tensor: {"init_gpu_context": mock.Mock()},
         FakeTensor: {
@@ -66,7 +65,7 @@ def pretend_a_gpu(gpu: FakeGpu) -> None:
         Tensor: {"_make_subclass": staticmethod(_make_subclass)},
         nn.Module: {"_apply": _apply},
         torch.utils: {"swap_tensors": _swap_tensors},
-        torch: {"load": _load},
+        torch: {"load": _outside(torch.load)},  # the mode would make fake tensors on the CPU
     }
     for owner, new in changes.items():
         for name, value in (new | _waiting(gpu).get(owner, {})).items():
@@ -130,13 +129,11 @@ def _apply(network: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
         torch.__future__.set_swap_module_params_on_conversion(False)
 
 
-def _on_meta(*args: Any) -> Any:
-    """As it is outside of a FakeTensorMode, which takes `meta` for the device."""
-    with _disable_current_modes():
-        return on_meta(*args)
+def _outside(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As it is outside of a FakeTensorMode."""
 
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with _disable_current_modes():
+            return function(*args, **kwargs)
 
-def _load(*args: Any, **kwargs: Any) -> Any:
-    """As it is outside of a FakeTensorMode; within, it would make fake tensors on the CPU."""
-    with _disable_current_modes():
-        return load(*args, **kwargs)
+    return called

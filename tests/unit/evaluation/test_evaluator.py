@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from cgan_dist.data.storage import Storage
 from cgan_dist.data.writer import Plan, write_shards
 from cgan_dist.distributed.group import build_accelerator
 from cgan_dist.errors import UserError
+from cgan_dist.evaluation import arithmetic
 from cgan_dist.evaluation.candidates import GeneratedImages, RealImages
 from cgan_dist.evaluation.evaluator import Evaluator, check_extractors, check_metrics
 from cgan_dist.evaluation.metrics.base import ImageSet, Metric, RealSet
@@ -257,7 +257,7 @@ class Surroundings(Metric):
 def test_only_arithmetic_that_does_not_show_it_has_more_threads(
     shards: ShardSet, monkeypatch: pytest.MonkeyPatch, exact: bool, threads: int
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(arithmetic, "usable_cores", lambda: 8)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     evaluator = evaluator_of(shards, Named(name=f"{__name__}:Surroundings", args={"exact": exact}))
     scores = evaluator.scores(sampler_of(shards.manifest.labels, UNBALANCED))
